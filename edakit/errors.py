@@ -1,0 +1,108 @@
+"""What can go wrong for the person at the keyboard, and for a service inside a lab.
+
+A learner's wrong call raises one of these at the door: one line with the offending value and the cure. What goes wrong *inside*
+the simulated system (a handler that raises, a lost message) is a row of the trace, not an error.
+
+    EdakitError
+        WiringError         an exchange, queue, topic or service that does not exist, or exists twice
+        HandlerError        a handler of the wrong shape
+        PayloadError        data that is not JSON, or a change to an event
+        DurationError       a negative, infinite or missing time
+        ClosedError         a lab that is closed
+        EmptyTrace          a picture or figure of a run that has not happened
+        EvidenceError       stored figures that no longer agree with the code
+        Livelock            a run that would not end
+        ForeignAwait        asyncio.sleep and its like inside a lab
+        CallError           raised inside a handler by `ctx.call`; `outcome` says what is known
+            CallTimeout     no answer in time: outcome "unknown", never "failed"
+            CallRefused     the service answered no, or was not there: outcome "no"
+        Refused             raise it in a handler to answer a caller with no
+"""
+
+import linecache
+from pathlib import Path
+from typing import Literal
+
+HERE = str(Path(__file__).parent)
+
+Outcome = Literal["unknown", "no"]
+
+
+class EdakitError(Exception):
+    """The root of the tree: `except EdakitError` catches what this package has to say."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Show a learner their own line and our sentence, instead of our stack (IPython asks for this)."""
+        where, traceback = "", self.__traceback__
+        while traceback is not None:
+            code, line = traceback.tb_frame.f_code, traceback.tb_lineno
+            if not code.co_filename.startswith(HERE) and "IPython" not in code.co_filename:
+                source = linecache.getline(code.co_filename, line).strip()
+                where = f"  line {line}: {source}" if source else where
+            traceback = traceback.tb_next
+        return [line for line in (where, f"{type(self).__name__}: {self}") if line]
+
+
+class WiringError(EdakitError, LookupError):
+    """The system is wired to something that is not there, or is there twice."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class HandlerError(EdakitError, TypeError):
+    """A handler that the kit cannot call as `async def handler(event, ctx)`."""
+
+
+class PayloadError(EdakitError, ValueError):
+    """Event data must be JSON and, once published, cannot be changed."""
+
+
+class DurationError(EdakitError, ValueError):
+    """Times are finite, non-negative seconds."""
+
+
+class ClosedError(EdakitError, RuntimeError):
+    """The lab has been closed; its trace can still be read."""
+
+
+class EmptyTrace(EdakitError, ValueError):
+    """There is nothing to look at yet."""
+
+
+class EvidenceError(EdakitError, RuntimeError):
+    """Stored figures do not agree with what the code computes now."""
+
+
+class Livelock(EdakitError, RuntimeError):
+    """A run that would go on for ever, stopped; what happened so far is in the trace."""
+
+
+class ForeignAwait(EdakitError, TypeError):
+    """A handler awaited something that does not live in virtual time."""
+
+
+class CallError(EdakitError):
+    """A request had no good end. `outcome` is "no" (it did not and will not happen) or "unknown" (it may have happened)."""
+
+    outcome: Outcome = "unknown"
+
+
+class CallTimeout(CallError, TimeoutError):
+    """No answer in time. The request, the work or the reply may be what is missing: the outcome is unknown."""
+
+
+class CallRefused(CallError):
+    """The answer was no, or nobody was there to take the request: nothing has happened."""
+
+    outcome: Outcome = "no"
+
+
+class Refused(EdakitError):
+    """Raise it in a handler to tell the caller no: a business answer, not a failure; nothing is retried."""
+
+
+def known(what: str, name: object, names: "list[str] | tuple[str, ...] | dict[str, object]") -> str:
+    """The sentence for an unknown name: what it is, and the names there are."""
+    there = ", ".join(sorted(map(str, names))) or "none yet"
+    return f"no {what} named {name!r}; known: {there}"

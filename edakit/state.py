@@ -1,0 +1,184 @@
+"""The state of a whole system, folded from its trace: edakit is event-sourced itself.
+
+`trace.state_at(t)` is the only model of what a lab looked like; pictures and the player use it, and tests hold it equal to the
+live objects after every row.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from edakit.event import Event
+from edakit.trace import Row
+
+
+@dataclass
+class QueueState:
+    """A queue: what waits, what is out, what was given up. Counts are deliveries so far."""
+
+    ready: list[tuple[Event, int]] = field(default_factory=list)
+    unacked: dict[int, tuple[Event, int, str]] = field(default_factory=dict)     # tag -> event, count, consumer
+    dead: list[Event] = field(default_factory=list)
+
+
+@dataclass
+class GroupState:
+    """A consumer group on one partition: whose it is, where it reads next, what is committed."""
+
+    owner: str = ""
+    position: int = 0
+    committed: int = 0
+
+
+@dataclass
+class SagaState:
+    """One run of a saga: running, completed, compensated or parked; the steps done and not undone, in order."""
+
+    status: str = "running"
+    done: list[str] = field(default_factory=list)
+
+
+@dataclass
+class State:
+    """Everything that rows can change, by place."""
+
+    queues: dict[str, QueueState] = field(default_factory=dict)
+    logs: dict[str, list[Event]] = field(default_factory=dict)                   # partition -> events; index = offset
+    groups: dict[tuple[str, str], GroupState] = field(default_factory=dict)      # (group, partition)
+    databases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sagas: dict[tuple[str, str], SagaState] = field(default_factory=dict)        # (saga, run)
+    down: set[str] = field(default_factory=set)                                  # crashed instances
+    held: set[str] = field(default_factory=set)                                  # links
+    cut: set[str] = field(default_factory=set)                                   # links
+
+    def queue(self, place: str) -> QueueState:
+        """The queue of that name, empty if no row has named it yet."""
+        return self.queues.setdefault(place, QueueState())
+
+    def group(self, name: str, partition: str) -> GroupState:
+        """The group's place in a partition."""
+        return self.groups.setdefault((name, partition), GroupState())
+
+
+def fold_until(rows: Iterable[Row], ns: int) -> State:
+    """The state after the last row at or before `ns` (virtual nanoseconds)."""
+    state = State()
+    for row in rows:
+        if row.ns > ns:
+            break
+        fold(state, row)
+    return state
+
+
+def fold(state: State, row: Row) -> None:
+    """Apply one row. Kinds that change nothing (handle, fail, stale, call, reply, log, ...) pass by."""
+    change = CHANGES.get(row.kind)
+    if change is not None:
+        change(state, row)
+
+
+def _publish(state: State, row: Row) -> None:
+    for name in row.note.split():
+        state.queue(f"{row.place}/{name}").ready.append((_some(row), 0))
+
+
+def _deliver(state: State, row: Row) -> None:
+    queue = state.queue(row.place)
+    event, count = queue.ready.pop(0)
+    queue.unacked[row.tag] = (event, count + 1, row.who)
+
+
+def _ack(state: State, row: Row) -> None:
+    del state.queue(row.place).unacked[row.tag]
+
+
+def _requeue(state: State, row: Row) -> None:
+    queue = state.queue(row.place)
+    event, count, _ = queue.unacked.pop(row.tag)
+    queue.ready.insert(0, (event, count))
+
+
+def _dead(state: State, row: Row) -> None:
+    queue = state.queue(row.place)
+    queue.dead.append(queue.unacked.pop(row.tag)[0])
+
+
+def _redrive(state: State, row: Row) -> None:
+    queue = state.queue(row.place)
+    queue.ready.append((queue.dead.pop(0), 0))
+
+
+def _append(state: State, row: Row) -> None:
+    state.logs.setdefault(row.place, []).append(_some(row))
+
+
+def _assign(state: State, row: Row) -> None:
+    group = state.group(row.note, row.place)
+    group.owner, group.position = row.who, row.tag
+
+
+def _fetch(state: State, row: Row) -> None:
+    state.group(row.note, row.place).position = row.tag + 1
+
+
+def _commit(state: State, row: Row) -> None:
+    state.group(row.note, row.place).committed = row.tag
+
+
+def _seek(state: State, row: Row) -> None:
+    group = state.group(row.note, row.place)
+    group.position = group.committed = row.tag
+
+
+def _write(state: State, row: Row) -> None:
+    database = state.databases.setdefault(row.place, {})
+    for key, value in json.loads(row.note).items():
+        if value is None:
+            database.pop(key, None)
+        else:
+            database[key] = value
+
+
+def _saga(state: State, row: Row) -> None:
+    status, _, run = row.note.partition(" ")
+    saga = state.sagas.setdefault((row.place, run), SagaState())
+    saga.status = "running" if status == "begun" else status
+
+
+def _step(state: State, row: Row) -> None:
+    outcome, step, run = row.note.split(" ", 2)
+    done = state.sagas.setdefault((row.place, run), SagaState()).done
+    if outcome == "done":
+        done.append(step)
+    elif outcome == "undone":
+        done.remove(step)
+
+
+def _some(row: Row) -> Event:
+    assert row.event is not None, row
+    return row.event
+
+
+CHANGES = {
+    "publish": _publish,
+    "deliver": _deliver,
+    "ack": _ack,
+    "requeue": _requeue,
+    "dead": _dead,
+    "redrive": _redrive,
+    "append": _append,
+    "assign": _assign,
+    "fetch": _fetch,
+    "commit": _commit,
+    "seek": _seek,
+    "write": _write,
+    "saga": _saga,
+    "step": _step,
+    "crash": lambda state, row: state.down.add(row.who),
+    "restart": lambda state, row: state.down.discard(row.who),
+    "hold": lambda state, row: state.held.add(row.place),
+    "release": lambda state, row: state.held.discard(row.place),
+    "cut": lambda state, row: state.cut.add(row.place),
+    "mend": lambda state, row: state.cut.discard(row.place),
+}

@@ -1,0 +1,297 @@
+"""The trace: everything that happened, one row each, in order. Pictures, tables, checks and digests are functions of it.
+
+A row is written at the instant something changes, after the change, and never altered. The kinds form a closed list:
+
+{kinds}
+
+`place` says where: a queue is `broker/queue`, a partition `topic/number`, a link `from>to`. `who` acted: a service instance
+(`payment`, or `payment.2` where there are several), a client or a member. `tag` is a number whose meaning the kind gives.
+`since` is when the thing began that ends with this row (a message left, a handler started). `note` is text; JSON where said.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence, Set
+from hashlib import blake2b
+from itertools import islice
+from typing import Any, NamedTuple
+
+from edakit.event import Event, freeze
+from edakit.units import SECOND
+
+KINDS = {
+    # kind: what it says
+    "publish": "broker `place` has taken the event from `who`; `note` names the queues it went to (none: unroutable, gone)",
+    "deliver": "queue `place` sends it to `who` as delivery `tag`; it is unacked now",
+    "handle": "the handler of `who` returned; it ran from `since`",
+    "fail": "the handler of `who` raised; `note` is the error",
+    "ack": "queue `place` forgets delivery `tag`",
+    "requeue": "delivery `tag` goes back to the front of queue `place`; `note` says why",
+    "dead": "delivery `tag` is given up and kept among the dead letters of queue `place`; `note` says why",
+    "redrive": "the oldest dead letter of queue `place` goes back to the end of the queue, its count at zero",
+    "stale": "`who` settled delivery `tag` too late: it was closed already, and nothing changes",
+    "append": "partition `place` has written the event of `who` at offset `tag`",
+    "assign": "group `note` gives partition `place` to `who`, who reads on from offset `tag` (who empty: to nobody)",
+    "fetch": "partition `place` hands the record at offset `tag` to `who`; `note` is the group",
+    "commit": "group `note` has `tag` as its next offset to read in partition `place`",
+    "seek": "group `note` will read partition `place` from offset `tag`; `who` asked for it",
+    "call": "`who` sends a request to `place`; `tag` counts the tries of this request",
+    "reply": "the answer of `place` is back at `who`, who asked at `since`; `note` is empty or says no",
+    "timeout": "`who` no longer waits for `place`, whom it asked at `since`: what happened there is unknown to it",
+    "read": "`who` has read key `note` of database `place`",
+    "write": "database `place` has changed, all at once; `note` is the JSON of the keys and their new values (null: gone)",
+    "rollback": "a transaction of `who` on database `place` ended without a trace; `note` says why",
+    "saga": "saga run `note` of `place` has begun, is completed, is compensated, or is parked for a person (first word of `note`)",
+    "step": "a step of a saga run: `note` is done, failed, undone or stuck, then the step; `tag` is its place in the list",
+    "drop": "link `place` lost a message of `who`; `note` is the leg (publish, deliver, ack, request, reply)",
+    "duplicate": "link `place` will carry a message of `who` twice; `note` is the leg",
+    "hold": "link `place` keeps what it is given until it is released",
+    "release": "link `place` lets go of what it held",
+    "cut": "link `place` is broken: what it is given is lost",
+    "mend": "link `place` works again",
+    "crash": "`who` is gone, with its memory",
+    "restart": "`who` is back, knowing nothing",
+    "log": "`who` says `note`",
+}
+__doc__ = __doc__.replace("{kinds}", "\n".join(f"    {kind:10} {text}" for kind, text in KINDS.items()))  # type: ignore[union-attr]
+
+WIDTH = 8       # fields of a row
+SHOWN = 40      # rows that a printed trace shows
+
+
+class Row(NamedTuple):
+    """One thing that happened."""
+
+    ns: int                     # virtual nanoseconds
+    kind: str                   # one of KINDS
+    place: str
+    who: str
+    event: Event | None
+    tag: int
+    since: int
+    note: str
+
+    @property
+    def time(self) -> float:
+        """Virtual seconds."""
+        return self.ns / SECOND
+
+    @property
+    def began(self) -> float:
+        """Virtual seconds at which the thing began that ends with this row."""
+        return self.since / SECOND
+
+    @property
+    def service(self) -> str:
+        """`who` without the number of the instance."""
+        return service_of(self.who)
+
+    def __str__(self) -> str:
+        return "  ".join(_cells(self)).rstrip()
+
+
+Add = Callable[..., None]
+
+
+class Trace(Sequence[Row]):
+    """Rows in the order in which they were written. Slices and queries give a Trace again.
+
+    Kept as one flat list: no object per row, so that a long trace neither fills memory nor slows the garbage collector.
+    """
+
+    def __init__(self, rows: "Sequence[Row] | Iterator[Row]" = ()) -> None:
+        self._flat: list[Any] = [field for row in rows for field in row]
+        extend = self._flat.extend
+
+        def add(
+            ns: int, kind: str, place: str, who: str, event: Event | None, tag: int = 0, since: int = 0, note: str = ""
+        ) -> None:
+            extend((ns, kind, place, who, event, tag, since, note))
+
+        self.add: Add = add     # a closure, not a method: the hottest call of the kit
+
+    def __len__(self) -> int:
+        return len(self._flat) // WIDTH
+
+    def __iter__(self) -> Iterator[Row]:
+        fields = iter(self._flat)
+        return map(Row._make, zip(*[fields] * WIDTH, strict=True))
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Trace([self[n] for n in range(*index.indices(len(self)))])
+        n = range(len(self))[index] * WIDTH
+        return Row._make(self._flat[n : n + WIDTH])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Trace) and self._flat == other._flat
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def where(
+        self,
+        kind: str | Sequence[str] | None = None,
+        *,
+        place: str | None = None,
+        who: str | None = None,
+        type: str | None = None,
+        key: str | None = None,
+        note: str | None = None,
+    ) -> "Trace":
+        """The rows that fit everything asked for. `who` may be a service or one instance; `kind` may be several.
+
+        Raises ValueError for a kind that does not exist.
+        """
+        kinds = (kind,) if isinstance(kind, str) else tuple(kind) if kind is not None else tuple(KINDS)
+        for name in kinds:
+            if name not in KINDS:
+                raise ValueError(f"no row kind {name!r}; the kinds are: {', '.join(KINDS)}")
+        chosen = set(kinds)
+        found = [self[n] for n, name in enumerate(self._flat[1::WIDTH]) if name in chosen]
+        return Trace(
+            [
+                row
+                for row in found
+                if (place is None or row.place == place)
+                and (who is None or who in (row.who, row.service))
+                and (type is None or (row.event is not None and row.event.type == type))
+                and (key is None or (row.event is not None and row.event.key == key))
+                and (note is None or row.note == note)
+            ]
+        )
+
+    def counts(self, by: str = "kind") -> dict[str, int]:
+        """How many rows there are of each kind (or by another field: `place`, `who`, `service`, `type`), in order of first sight."""
+        counts: dict[str, int] = {}
+        if by == "kind":
+            for kind in self._flat[1::WIDTH]:
+                counts[kind] = counts.get(kind, 0) + 1
+            return counts
+        for row in self:
+            name = (row.event.type if row.event else "") if by == "type" else getattr(row, by)
+            counts[name] = counts.get(name, 0) + 1
+        return counts
+
+    def keys(self, type: str) -> "Keys":
+        """The keys of the events of this type that a broker or stream has taken, in order, each once. Supports -, & and |."""
+        flat = self._flat
+        return Keys(
+            event.key
+            for n, kind in enumerate(flat[1::WIDTH])
+            if kind in ("publish", "append") and (event := flat[n * WIDTH + 4]).type == type
+        )
+
+    def events(self, type: str | None = None) -> list[Event]:
+        """The events of the trace, each once, in order of appearance."""
+        seen = {event.id: event for event in self._flat[4::WIDTH] if event is not None}
+        return [event for event in seen.values() if type in (None, event.type)]
+
+    def of(self, event: "Event | str | Row") -> "Trace":
+        """The causal story of one event: its own rows and those of all it led to, with the crashes and faults that touched it.
+
+        Takes an event, a row or an id. Raises ValueError for an id that is not in the trace.
+        """
+        id = event if isinstance(event, str) else event.event.id if isinstance(event, Row) and event.event else event.id  # type: ignore[union-attr]
+        events = {each.id: each for each in self.events()}
+        if id not in events:
+            raise ValueError(f"no event {id!r} in this trace; it has {', '.join(islice(events, 5)) or 'no events'}...")
+        story = {id}
+        for each in events.values():    # a cause comes before its effects
+            if each.causation in story:
+                story.add(each.id)
+        mine = [(n, self[n]) for n, each in enumerate(self._flat[4::WIDTH]) if each is not None and each.id in story]
+        first, last, crew = mine[0][0], mine[-1][0], {row.who for _, row in mine}
+        around = {n: self[n] for n in range(first, last + 1) if self._flat[n * WIDTH + 4] is None}
+        mine += [(n, row) for n, row in around.items() if row.kind in ("crash", "restart") and row.who in crew]
+        return Trace([row for _, row in sorted(mine, key=lambda pair: pair[0])])
+
+    def state_at(self, time: float) -> "Any":
+        """What the system looked like after the last row at or before `time` (virtual seconds): see `edakit.state.State`."""
+        from edakit.state import fold_until
+
+        return fold_until(self, round(time * SECOND))
+
+    def digest(self) -> str:
+        """A short name of the whole trace: equal exactly when every row is equal, on every machine and Python."""
+        digest, text = blake2b(digest_size=16), []
+        fields = iter(self._flat)
+        for ns, kind, place, who, event, tag, since, note in zip(*[fields] * WIDTH, strict=True):
+            text.append(f"{ns} {kind} {place} {who} {event.id if event else '-'} {tag} {since} {note}\n")
+            if len(text) == 1000:
+                digest.update("".join(text).encode())
+                text.clear()
+        digest.update("".join(text).encode())
+        digest.update(json.dumps([event.data for event in self.events()]).encode())
+        return digest.hexdigest()
+
+    def to_json(self) -> str:
+        """The whole trace as JSON text: the events once each, and the rows."""
+        events = {event.id: n for n, event in enumerate(self.events())}
+        rows = [[*row[:4], None if row.event is None else events[row.event.id], *row[5:]] for row in self]
+        return json.dumps({"edakit": 1, "events": [list(event) for event in self.events()], "rows": rows})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Trace":
+        """The trace that `to_json` wrote. Raises ValueError for text that is something else."""
+        try:
+            stored = json.loads(text)
+            events = [Event(*[freeze(field) for field in event]) for event in stored["events"]]
+            return cls([Row(*row[:4], None if row[4] is None else events[row[4]], *row[5:]) for row in stored["rows"]])
+        except (TypeError, KeyError, IndexError) as error:
+            raise ValueError(f"this is not a trace: {error!r}; give what trace.to_json() returned") from error
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def text(self, rows: int = SHOWN) -> str:
+        """The trace as an aligned table of at most so many rows; the middle is left out."""
+        if not len(self):
+            return "no rows: nothing has happened yet; call lab.run(), or ask for less"
+        count = len(self)
+        head = count if count <= rows else rows // 2
+        tail = count - (0 if count <= rows else rows - rows // 2)
+        cells = [_cells(self[n]) for n in range(head)] + [_cells(self[n]) for n in range(max(tail, head), count)]
+        cells.insert(0, ["time", "what", "where", "who", "event", "tag", "note"])
+        used = [n for n in range(7) if any(row[n] for row in cells[1:])]
+        wide = [max(len(row[n]) for row in cells) for n in range(7)]
+        lines = ["  ".join(row[n].rjust(wide[n]) if n in (0, 5) else row[n].ljust(wide[n]) for n in used).rstrip() for row in cells]
+        if tail > head:
+            lines.insert(head + 1, f"... {tail - head:,} rows more: ask for .where(kind=...), .of(event) or a slice")
+        return "\n".join(lines)
+
+
+class Keys(Set[Any]):
+    """An ordered set of keys: `-`, `&` and `|` keep the order of the left side."""
+
+    def __init__(self, keys: "Iterator[Any] | Sequence[Any] | Set[Any]" = ()) -> None:
+        self._keys = dict.fromkeys(keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(str, islice(self._keys, 10)))
+        return f"{len(self)} keys: {shown}{', ...' if len(self) > 10 else ''}" if self._keys else "0 keys"
+
+
+def service_of(who: str) -> str:
+    """The service that an instance belongs to: payment.2 -> payment."""
+    name, dot, number = who.rpartition(".")
+    return name if dot and number.isdigit() else who
+
+
+def _cells(row: Row) -> list[str]:
+    """The fields of a row as a person reads them."""
+    id = row.event.id if row.event else ""
+    return [f"{row.time:.3f}", row.kind, row.place, row.who, id, str(row.tag) if row.tag else "", _shorten(row.note)]
+
+
+def _shorten(text: str, most: int = 60) -> str:
+    """Text for one cell of a table: one line, nothing that moves the cursor, not too long."""
+    text = "".join(char if char.isprintable() else "?" for char in text)
+    return text if len(text) <= most else text[: most - 3] + "..."
