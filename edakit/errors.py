@@ -8,6 +8,7 @@ the simulated system (a handler that raises, a lost message) is a row of the tra
         HandlerError        a handler of the wrong shape
         PayloadError        data that is not JSON, or a change to an event
         DurationError       a negative, infinite or missing time
+        ArgumentError       an argument that a picture, figure or panel cannot use
         ClosedError         a lab that is closed
         EmptyTrace          a picture or figure of a run that has not happened
         EvidenceError       stored figures that no longer agree with the code
@@ -60,6 +61,10 @@ class PayloadError(EdakitError, ValueError):
 
 class DurationError(EdakitError, ValueError):
     """Times are finite, non-negative seconds."""
+
+
+class ArgumentError(EdakitError, ValueError):
+    """An argument that a picture, figure or panel cannot use."""
 
 
 class ClosedError(EdakitError, RuntimeError):
