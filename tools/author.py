@@ -31,9 +31,8 @@ def to_notebook(text: str) -> Any:
             cells[-1][1].append(line)
     notebook = new_notebook()
     for number, (mark, lines) in enumerate(cells):
-        if mark["prose"]:
-            lines = [re.sub(r"^# ?", "", line) for line in lines]
-        cell = (new_markdown_cell if mark["prose"] else new_code_cell)("\n".join(lines).strip("\n"))
+        source = "\n".join(re.sub(r"^# ?", "", line) if mark["prose"] else line for line in lines).strip("\n")
+        cell = (new_markdown_cell if mark["prose"] else new_code_cell)(source)
         cell["id"] = f"c{number:03d}"
         if mark["tags"]:
             cell.metadata["tags"] = [tag.strip() for tag in mark["tags"].split(",")]

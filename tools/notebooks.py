@@ -87,7 +87,8 @@ def normalise(notebook: Any) -> str:
     }
     notebook["nbformat"], notebook["nbformat_minor"] = 4, 5
     nbformat.validate(notebook)
-    return nbformat.writes(notebook, indent=1, ensure_ascii=False, sort_keys=True).rstrip("\n") + "\n"
+    text: str = nbformat.writes(notebook, indent=1, ensure_ascii=False, sort_keys=True)
+    return text.rstrip("\n") + "\n"
 
 
 async def rebuild(path: Path) -> str:
@@ -138,7 +139,8 @@ def chosen(names: list[str]) -> Iterator[Path]:
     starts = [Path(name).name for name in names] or [""]
     for start in starts:
         if not any(path.name.startswith(start) for path in paths):
-            raise SystemExit(f"no notebook starts with {start!r}; there are: {', '.join(p.stem for p in paths) or 'none'}")
+            known = ", ".join(path.stem for path in paths) or "none"
+            raise SystemExit(f"no notebook starts with {start!r}; there are: {known}")
     yield from (path for path in paths if path.name.startswith(tuple(starts)))
 
 

@@ -1,0 +1,112 @@
+"""The house rules that no other tool holds: where time and chance are named, how long things get, what an import costs."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "edakit"
+MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
+LOOK = ("cli", "learn", "measure", "panel", "player", "plot", "probe", "table")
+CORE = {name: path for name, path in MODULES.items() if name.split("/")[0].removesuffix(".py") not in LOOK}
+
+OUTSIDE_WORLD = {
+    "asyncio", "concurrent", "datetime", "multiprocessing", "numpy", "os", "random", "secrets", "select", "socket",
+    "subprocess", "tempfile", "threading", "time", "uuid",
+}  # fmt: skip
+MAY_IMPORT = {
+    "chance.py": {"random"},  # the only place where dice are made
+    "event.py": {"datetime"},  # to write virtual seconds as a CloudEvents time; nothing asks it for now()
+    "sim/lab.py": {"random", "time"},
+    "sim/kernel.py": {"asyncio"},  # to hide the host's running loop during a run
+}
+HEAVY = {"IPython", "anywidget", "asyncio", "ipywidgets", "matplotlib", "networkx", "numpy"}
+
+every_module = pytest.mark.parametrize("name", MODULES)
+core_module = pytest.mark.parametrize("name", CORE)
+
+
+def tree(name: str) -> ast.Module:
+    return ast.parse(MODULES[name].read_text(encoding="utf-8"))
+
+
+def imported(module: ast.Module) -> set[str]:
+    names = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def code_lines(module: ast.Module) -> int:
+    """Lines that hold code: no docstrings, comments or blank lines (the tree knows none of the last two)."""
+    nodes = (node for node in ast.walk(module) if hasattr(node, "lineno"))
+    held = {
+        line for node in nodes for line in (node.lineno, node.end_lineno if isinstance(node, ast.expr) else node.lineno)
+    }
+    for node in ast.walk(module):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
+            node
+        ):
+            text = node.body[0]
+            held -= set(range(text.lineno, text.end_lineno + 1))
+    return len(held)
+
+
+@core_module
+def test_the_core_knows_no_clock_no_chance_and_no_outside_world(name):
+    found = imported(tree(name)) & OUTSIDE_WORLD - MAY_IMPORT.get(name, set())
+    assert not found, f"edakit/{name} imports {sorted(found)}: time comes in as a number, chance from edakit.chance"
+
+
+@every_module
+def test_a_module_over_400_lines_is_two_modules(name):
+    found = len(MODULES[name].read_text(encoding="utf-8").splitlines())
+    assert found <= 400, f"edakit/{name} has {found} lines"
+
+
+@every_module
+def test_a_function_over_70_lines_is_two_functions(name):
+    functions = [node for node in ast.walk(tree(name)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    found = {node.name: size for node in functions if (size := node.end_lineno - node.lineno + 1) > 70}
+    assert not found, f"edakit/{name}: lines by function {found}"
+
+
+@every_module
+def test_nothing_is_swallowed(name):
+    handlers = [node for node in ast.walk(tree(name)) if isinstance(node, ast.ExceptHandler)]
+    broad = [node for node in handlers if node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"}]
+    found = [node.lineno for node in broad if all(isinstance(step, ast.Pass | ast.Continue) for step in node.body)]
+    assert not found, f"edakit/{name} loses every error at lines {found}"
+
+
+def test_the_kernel_is_read_in_ten_minutes():
+    found = len(MODULES["sim/kernel.py"].read_text(encoding="utf-8").splitlines())
+    assert found <= 200, f"{found} lines"
+
+
+def test_ground_rules_and_simulation_fit_into_one_head():
+    found = sum(code_lines(tree(name)) for name in CORE)
+    assert 0 < found <= 5_000, f"{found} lines of code"
+
+
+def test_code_lines_counts_code_alone():
+    text = (
+        '"""Doc.\n\nMore."""\n\n# why\nx = 1\n\n\ndef f(\n    a,\n):\n    """Doc."""\n    return [\n        a,\n    ]\n'
+    )
+    assert code_lines(ast.parse(text)) == 6
+
+
+def test_import_edakit_loads_nothing_heavy_and_takes_less_than_150_ms():
+    script = (
+        "import json, sys, time; start = time.perf_counter(); import edakit; end = time.perf_counter();"
+        f"print(json.dumps([end - start, sorted(set({sorted(HEAVY)!r}) & set(sys.modules))]))"
+    )
+    runs = [json.loads(subprocess.check_output([sys.executable, "-c", script], timeout=60)) for _ in range(3)]
+    assert runs[0][1] == [], f"import edakit loads {runs[0][1]}"
+    assert min(seconds for seconds, _ in runs) < 0.150
