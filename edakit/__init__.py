@@ -1,0 +1,86 @@
+"""edakit: run event-driven systems in virtual time, break them, repair them.
+
+{names}
+"""
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from edakit.chance import Exponential, LogNormal, Uniform
+from edakit.delivery import Retry
+from edakit.errors import CallFailed, CallRefused, CallTimeout, EdakitError, Refused
+from edakit.event import Event
+from edakit.saga import Saga
+from edakit.service import Service
+from edakit.sim.faults import Crash, Faults, Hold, Partition
+from edakit.sim.lab import Lab
+from edakit.sim.scenario import fork, run, sweep
+from edakit.trace import Trace
+from edakit.units import days, hours, minutes, ms
+
+if TYPE_CHECKING:
+    from edakit import measure, plot
+    from edakit.learn import predict
+    from edakit.panel import panel
+    from edakit.table import grid, table
+
+if sys.version_info < (3, 11):     # pip refuses this too; a checkout on the path does not
+    raise ImportError(f"edakit needs Python 3.11 or later, this is {sys.version.split()[0]}: start Jupyter from a newer one")
+
+NAMES = {
+    "Lab": "a system under a seed: brokers, streams, servers, databases, services, faults",
+    "Service": "handlers by event type, @service.on(...)",
+    "Saga": "steps with a way back, @saga.step(compensate=...)",
+    "Event": "one fact",
+    "Trace": "everything that happened, one row each",
+    "run": "build a scenario and run it",
+    "fork": "the same past, another future",
+    "sweep": "a scenario for a thousand seeds",
+    "Faults": "drop, duplicate, delay, reorder, crash: chances",
+    "Crash": "a service dies at a time",
+    "Hold": "a link keeps what it is given for a while",
+    "Partition": "a link loses what it is given for a while",
+    "Retry": "how often, after how long",
+    "Exponential": "a distribution of times",
+    "Uniform": "a distribution of times",
+    "LogNormal": "a distribution of times",
+    "Refused": "raise it in a handler to answer no",
+    "CallTimeout": "no answer: outcome unknown",
+    "CallFailed": "the service failed: outcome unknown",
+    "CallRefused": "the answer was no",
+    "EdakitError": "the root of what this package raises",
+    "ms": "milliseconds as seconds",
+    "minutes": "minutes as seconds",
+    "hours": "hours as seconds",
+    "days": "days as seconds",
+    "plot": "pictures of a lab or a trace",
+    "measure": "figures of a trace",
+    "table": "rows as an aligned text table",
+    "grid": "values by row and column as a text table",
+    "panel": "sliders that re-run a scenario",
+    "predict": "say what will happen, before it does",
+}
+__doc__ = __doc__.replace("{names}", "\n".join(f"    {name:12} {text}" for name, text in NAMES.items()))
+__all__ = list(NAMES)  # noqa: PLE0604  (a list of str, built from the table above)
+__version__ = "0.1.0"
+
+LAZY = {
+    "plot": ("edakit.plot", None),
+    "measure": ("edakit.measure", None),
+    "table": ("edakit.table", "table"),
+    "grid": ("edakit.table", "grid"),
+    "panel": ("edakit.panel", "panel"),
+    "predict": ("edakit.learn", "predict"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What draws or shows is loaded at first use: `import edakit` brings neither matplotlib nor ipywidgets."""
+    if name not in LAZY:
+        raise AttributeError(f"edakit has no {name!r}; it has: {', '.join(NAMES)}")
+    module, attribute = LAZY[name]
+    value = import_module(module)
+    value = getattr(value, attribute) if attribute else value
+    globals()[name] = value     # a submodule of the same name may have taken its place
+    return value

@@ -44,22 +44,26 @@ class EdakitError(Exception):
         return [line for line in (where, f"{type(self).__name__}: {self}") if line]
 
 
-class WiringError(EdakitError, LookupError):
+class Mistake(EdakitError):
+    """Something the person at the keyboard can mend; never a part of the simulated story."""
+
+
+class WiringError(Mistake, LookupError):
     """The system is wired to something that is not there, or is there twice."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
 
 
-class HandlerError(EdakitError, TypeError):
+class HandlerError(Mistake, TypeError):
     """A handler that the kit cannot call as `async def handler(event, ctx)`."""
 
 
-class PayloadError(EdakitError, ValueError):
+class PayloadError(Mistake, ValueError):
     """Event data must be JSON and, once published, cannot be changed."""
 
 
-class DurationError(EdakitError, ValueError):
+class DurationError(Mistake, ValueError):
     """Times are finite, non-negative seconds."""
 
 
@@ -67,23 +71,23 @@ class ArgumentError(EdakitError, ValueError):
     """An argument that a picture, figure or panel cannot use."""
 
 
-class ClosedError(EdakitError, RuntimeError):
+class ClosedError(Mistake, RuntimeError):
     """The lab has been closed; its trace can still be read."""
 
 
-class EmptyTrace(EdakitError, ValueError):
+class EmptyTrace(Mistake, ValueError):
     """There is nothing to look at yet."""
 
 
-class EvidenceError(EdakitError, RuntimeError):
+class EvidenceError(Mistake, RuntimeError):
     """Stored figures do not agree with what the code computes now."""
 
 
-class Livelock(EdakitError, RuntimeError):
+class Livelock(Mistake, RuntimeError):
     """A run that would go on for ever, stopped; what happened so far is in the trace."""
 
 
-class ForeignAwait(EdakitError, TypeError):
+class ForeignAwait(Mistake, TypeError):
     """A handler awaited something that does not live in virtual time."""
 
 
@@ -97,6 +101,10 @@ class CallTimeout(CallError, TimeoutError):
     """No answer in time. The request, the work or the reply may be what is missing: the outcome is unknown."""
 
 
+class CallFailed(CallError):
+    """The service answered that it failed (HTTP 500). How far it got before that is unknown."""
+
+
 class CallRefused(CallError):
     """The answer was no, or nobody was there to take the request: nothing has happened."""
 
@@ -105,6 +113,10 @@ class CallRefused(CallError):
 
 class Refused(EdakitError):
     """Raise it in a handler to tell the caller no: a business answer, not a failure; nothing is retried."""
+
+
+class Deadlock(EdakitError):
+    """Two transactions wait for each other's keys; this one was chosen to give way. Run it again."""
 
 
 def known(what: str, name: object, names: "list[str] | tuple[str, ...] | dict[str, object]") -> str:

@@ -166,6 +166,7 @@ CHANGES = {
     "ack": _ack,
     "requeue": _requeue,
     "dead": _dead,
+    "discard": _ack,
     "redrive": _redrive,
     "append": _append,
     "assign": _assign,

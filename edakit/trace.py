@@ -27,6 +27,7 @@ KINDS = {
     "ack": "queue `place` forgets delivery `tag`",
     "requeue": "delivery `tag` goes back to the front of queue `place`; `note` says why",
     "dead": "delivery `tag` is given up and kept among the dead letters of queue `place`; `note` says why",
+    "discard": "delivery `tag` is thrown away; `note` says why",
     "redrive": "the oldest dead letter of queue `place` goes back to the end of the queue, its count at zero",
     "stale": "`who` settled delivery `tag` too late: it was closed already, and nothing changes",
     "append": "partition `place` has written the event of `who` at offset `tag`",
@@ -34,6 +35,7 @@ KINDS = {
     "fetch": "partition `place` hands the record at offset `tag` to `who`; `note` is the group",
     "commit": "group `note` has `tag` as its next offset to read in partition `place`",
     "seek": "group `note` will read partition `place` from offset `tag`; `who` asked for it",
+    "skip": "group `note` gives up the record at offset `tag` of partition `place` and goes on",
     "call": "`who` sends a request to `place`; `tag` counts the tries of this request",
     "reply": "the answer of `place` is back at `who`, who asked at `since`; `note` is empty or says no",
     "timeout": "`who` no longer waits for `place`, whom it asked at `since`: what happened there is unknown to it",
@@ -42,7 +44,7 @@ KINDS = {
     "rollback": "a transaction of `who` on database `place` ended without a trace; `note` says why",
     "saga": "saga run `note` of `place` has begun, is completed, is compensated, or is parked for a person (first word of `note`)",
     "step": "a step of a saga run: `note` is done, failed, undone or stuck, then the step; `tag` is its place in the list",
-    "drop": "link `place` lost a message of `who`; `note` is the leg (publish, deliver, ack, request, reply)",
+    "drop": "link `place` lost a message of `who`; `note` is the leg (publish, confirm, deliver, ack, request, reply)",
     "duplicate": "link `place` will carry a message of `who` twice; `note` is the leg",
     "hold": "link `place` keeps what it is given until it is released",
     "release": "link `place` lets go of what it held",
@@ -54,6 +56,7 @@ KINDS = {
 }
 __doc__ = __doc__.replace("{kinds}", "\n".join(f"    {kind:10} {text}" for kind, text in KINDS.items()))  # type: ignore[union-attr]
 
+OFFSETS = ("append", "assign", "fetch", "commit", "seek", "skip")     # kinds whose tag may be 0
 WIDTH = 8       # fields of a row
 SHOWN = 40      # rows that a printed trace shows
 
@@ -288,7 +291,7 @@ def service_of(who: str) -> str:
 def _cells(row: Row) -> list[str]:
     """The fields of a row as a person reads them."""
     id = row.event.id if row.event else ""
-    return [f"{row.time:.3f}", row.kind, row.place, row.who, id, str(row.tag) if row.tag else "", _shorten(row.note)]
+    return [f"{row.time:.3f}", row.kind, _shorten(row.place), _shorten(row.who), _shorten(id), str(row.tag) if row.tag or row.kind in OFFSETS else "", _shorten(row.note)]
 
 
 def _shorten(text: str, most: int = 60) -> str:

@@ -1,0 +1,7 @@
+"""The rules of a message broker: `exchange` decides which queues a message reaches, `queue` who gets it and what an ack does."""
+
+from edakit.broker.exchange import Exchange
+from edakit.broker.queue import Consumer, Delivery, Queue
+from edakit.topics import topic_matches
+
+__all__ = ["Consumer", "Delivery", "Exchange", "Queue", "topic_matches"]

@@ -1,0 +1,126 @@
+"""One queue: who gets a message, what an acknowledgement does, whether a message comes back.
+
+Pure rules: no clock, no network, no chance. Whoever drives it makes one call, writes one row, and asks for the next delivery:
+
+    queue.put(event)
+    while delivery := queue.next():         # what may go out now
+        ...                                 # carry it to delivery.consumer
+    queue.ack(delivery)                     # then ask `next` again: somebody has room
+
+A message is in one place at a time: `ready` -> `unacked` -> gone (ack), back to the front (requeue), or `dead`.
+Sources: AMQP 0-9-1 basic.qos, basic.ack, basic.nack; https://www.rabbitmq.com/docs/confirms, /docs/consumers, /docs/quorum-queues.
+"""
+
+from collections import deque
+from typing import Literal
+
+from edakit.event import Event
+
+Settled = Literal["ack", "requeue", "dead", "discard", "stale"]
+
+
+class Consumer:
+    """A subscriber of one queue. `prefetch` bounds how many deliveries it holds unsettled; `held` counts them."""
+
+    __slots__ = ("held", "name", "prefetch")
+
+    def __init__(self, name: str, prefetch: int = 1) -> None:
+        self.name, self.prefetch, self.held = name, prefetch, 0
+
+
+class Delivery:
+    """One message handed to one consumer. `count`: how many times it has been delivered, this time included."""
+
+    __slots__ = ("consumer", "count", "event", "queue", "tag")
+
+    def __init__(self, queue: "Queue", tag: int, event: Event, count: int, consumer: Consumer) -> None:
+        self.queue, self.tag, self.event, self.count, self.consumer = queue, tag, event, count, consumer
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether some consumer may have seen it before."""
+        return self.count > 1
+
+    @property
+    def place(self) -> str:
+        """The queue it comes from."""
+        return self.queue.place
+
+
+class Queue:
+    """First in, first out; consumers with room take turns; what is refused comes back to the front.
+
+    `limit` is how many times a message may be delivered: refused once more, it is dead. None: redelivered for ever, as a RabbitMQ
+    classic queue does. (RabbitMQ's own x-delivery-limit counts returns, so its limit n allows n + 1 deliveries.)
+    """
+
+    def __init__(self, place: str, limit: int | None = None, *, dead_letter: bool = True) -> None:
+        self.place, self.limit, self.dead_letter = place, limit, dead_letter
+        self.ready: deque[tuple[Event, int]] = deque()          # message, times delivered
+        self.unacked: dict[int, Delivery] = {}                  # by tag
+        self.dead: deque[Event] = deque()                       # oldest first
+        self._turn: deque[Consumer] = deque()                   # consumers with room, the next one first
+        self._tag = 0
+
+    def __len__(self) -> int:
+        return len(self.ready) + len(self.unacked)
+
+    def put(self, event: Event) -> None:
+        """Take a message at the end."""
+        self.ready.append((event, 0))
+
+    def next(self) -> Delivery | None:
+        """Make the next delivery, or None: no message, or nobody with room. After any other change ask until None."""
+        if not self.ready or not self._turn:
+            return None
+        (event, count), consumer = self.ready.popleft(), self._turn.popleft()
+        self._tag = tag = self._tag + 1
+        self.unacked[tag] = delivery = Delivery(self, tag, event, count + 1, consumer)
+        consumer.held += 1
+        if consumer.held < consumer.prefetch:
+            self._turn.append(consumer)
+        return delivery
+
+    def ack(self, delivery: Delivery) -> Settled:
+        """The message is done: "ack", or "stale" if this delivery is closed already (it was given back meanwhile)."""
+        if self.unacked.pop(delivery.tag, None) is None:
+            return "stale"
+        consumer = delivery.consumer
+        if consumer.held == consumer.prefetch:
+            self._turn.append(consumer)
+        consumer.held -= 1
+        return "ack"
+
+    def nack(self, delivery: Delivery, requeue: bool = True) -> Settled:
+        """The message is not done: "requeue" puts it at the front; "dead" if told not to, or at the limit; or "stale".
+
+        A queue without dead letters says "discard" for "dead", and the message is gone (RabbitMQ without a dead-letter exchange).
+        """
+        if self.ack(delivery) == "stale":
+            return "stale"
+        if not requeue or (self.limit is not None and delivery.count >= self.limit):
+            if not self.dead_letter:
+                return "discard"
+            self.dead.append(delivery.event)
+            return "dead"
+        self.ready.appendleft((delivery.event, delivery.count))
+        return "requeue"
+
+    def redrive(self) -> Event | None:
+        """Put the oldest dead letter back at the end of the queue, its count at zero; None if there is none."""
+        if not self.dead:
+            return None
+        event = self.dead.popleft()
+        self.put(event)
+        return event
+
+    def join(self, consumer: Consumer) -> None:
+        """A consumer subscribes."""
+        self._turn.append(consumer)
+
+    def leave(self, consumer: Consumer) -> list[Delivery]:
+        """A consumer is gone. Return what it held, newest first: `nack` these one by one and the old order is back."""
+        consumer.prefetch = 0                                   # never has room again
+        if consumer in self._turn:
+            self._turn.remove(consumer)
+        return [held for held in reversed(self.unacked.values()) if held.consumer is consumer]

@@ -1,0 +1,67 @@
+"""What `like=` switches on, value by value, each with its source.
+
+`print(preset_table("rabbitmq"))` shows them. A preset only fills in what the call itself leaves open.
+"""
+
+from typing import Any, NamedTuple
+
+from edakit.errors import WiringError, known
+
+
+class Preset(NamedTuple):
+    """Named after the system it behaves like: what kind of thing that is, and {setting: (value, what it means, source)}."""
+
+    kind: str       # broker, stream or server
+    settings: dict[str, tuple[Any, str, str]]
+
+
+PRESETS = {
+    "rabbitmq": Preset(
+        "broker",
+        {
+            "delivery_limit": (None, "a classic queue gives back for ever", "rabbitmq.com/docs/quorum-queues, poison message handling"),
+            "ack_timeout": (1800, "seconds until an unsettled delivery is given back", "rabbitmq.com/docs/consumers, acknowledgement timeout"),
+            "exchange": ("topic", "routing by patterns on the event type", "rabbitmq.com/docs/exchanges"),
+        },
+    ),
+    "rabbitmq-quorum": Preset(
+        "broker",
+        {
+            "delivery_limit": (20, "the default since RabbitMQ 4.0", "rabbitmq.com/docs/quorum-queues, poison message handling"),
+            "ack_timeout": (1800, "seconds until an unsettled delivery is given back", "rabbitmq.com/docs/consumers, acknowledgement timeout"),
+            "exchange": ("topic", "routing by patterns on the event type", "rabbitmq.com/docs/exchanges"),
+        },
+    ),
+    "in-process": Preset(
+        "broker",
+        {"inline": (True, "handlers run inside the publisher's call; errors come back to it", "Fowler, What do you mean by Event-Driven?")},
+    ),
+    "kafka": Preset(
+        "stream",
+        {
+            "start": ("latest", "a new group reads what comes (auto.offset.reset)", "apache/kafka ConsumerConfig"),
+            "session_timeout": (45, "seconds until a dead member is noticed (session.timeout.ms)", "apache/kafka ConsumerConfig"),
+        },
+    ),
+    "http": Preset("server", {"threads": (8, "requests at once an instance; a choice of this kit", "no standard")}),
+}
+
+
+def settings(like: str | None, kind: str) -> dict[str, Any]:
+    """The values of a preset for a broker, stream or server. Raises WiringError for an unknown name or one of another kind."""
+    if like is None:
+        return {}
+    fitting = [name for name, preset in PRESETS.items() if preset.kind == kind]
+    if like not in fitting:
+        raise WiringError(known(f"{kind} preset", like, fitting))
+    return {name: value for name, (value, _, _) in PRESETS[like].settings.items()}
+
+
+def preset_table(like: str) -> list[dict[str, Any]]:
+    """The settings of a preset as rows for `table`: setting, value, meaning, source."""
+    if like not in PRESETS:
+        raise WiringError(known("preset", like, list(PRESETS)))
+    return [
+        {"setting": name, "value": str(value), "meaning": meaning, "source": source}
+        for name, (value, meaning, source) in PRESETS[like].settings.items()
+    ]

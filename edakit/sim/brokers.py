@@ -1,0 +1,203 @@
+"""A message broker in virtual time: it drives the rules of `edakit.broker` and writes one row after each change of a queue.
+
+A service deployed here gets one queue, bound by its `on` patterns; its instances compete for it. What a lost delivery or a lost ack
+leaves unsettled is given back after `ack_timeout`; a crashed consumer's at once, when its connection ends.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from edakit.broker.exchange import Exchange
+from edakit.broker.queue import Consumer, Delivery, Queue
+from edakit.errors import Livelock, Refused, WiringError, known
+from edakit.event import Event
+from edakit.service import checked_name
+from edakit.sim.kernel import Task
+from edakit.sim.runtime import Instance
+from edakit.units import SECOND, nanoseconds
+
+if TYPE_CHECKING:
+    from edakit.sim.lab import Deployment, Lab
+
+ENDLESS = 1000      # so often a queue without a limit may give one message back before the run is called endless
+
+
+class Broker:
+    """An exchange, its queues and their consumers."""
+
+    def __init__(self, lab: "Lab", name: str, *, exchange: str = "topic", inline: bool = False, ack_timeout: float = 30,
+        delivery_limit: int | None = None) -> None:
+        self.lab, self.name, self.inline, self.delivery_limit = lab, checked_name("broker", name), inline, delivery_limit
+        self.kernel, self.network, self.add = lab.kernel, lab.network, lab.trace.add
+        self.exchange = Exchange(name, exchange)
+        self.queues: dict[str, Queue] = {}
+        self.ack_timeout = nanoseconds(ack_timeout, "ack_timeout")
+        self._instances: dict[Consumer, Instance] = {}
+        self._consumers: dict[Instance, Consumer] = {}
+        self._notes: dict[tuple[str, ...], str] = {}            # a route and how the row names it
+
+    def queue(self, name: str, *, bind: str = "#", limit: int | None = None, dead_letter: bool = True) -> Queue:
+        """Declare a queue and bind it. Raises WiringError if it is there already."""
+        if checked_name("queue", name) in self.queues:
+            raise WiringError(f"broker {self.name} has a queue {name!r} already; known: {', '.join(self.queues)}")
+        self.queues[name] = queue = Queue(f"{self.name}/{name}", limit, dead_letter=dead_letter)
+        self.exchange.bind(name, bind)
+        return queue
+
+    def publish(self, type: str, data: Any = None, key: str | int | None = None, *, source: str = "client") -> Event:
+        """Publish from outside, as a client does: the event is on its way when the lab runs. Nobody waits for a confirm.
+
+        Raises PayloadError if the data is not JSON, ClosedError if the lab is closed.
+        """
+        event = self.lab.event(type, data, key, self.lab.client(source), None)
+        self.network.send("publish", source, self.name, event, self.accept, event, self.kernel.ns)
+        return event
+
+    def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
+        """Take an event: route it, then see who can have it."""
+        names = self.exchange.route(event.type)
+        queues = [self.queues[name] for name in names]
+        for queue in queues:
+            queue.put(event)
+        note = self._notes.get(names)
+        if note is None:
+            note = self._notes[names] = " ".join(names)
+        self.add(self.kernel.ns, "publish", self.name, event.source, event, 0, since, note)
+        if confirm:
+            source, task, ticket = confirm
+            self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket)
+        for queue in queues:
+            self.push(queue)
+
+    def ask(self, service: str, request: Event, since: int) -> None:
+        """A request for a service deployed here waits in its queue, by the default exchange: the routing key is the queue."""
+        queue = self.queues[service]
+        queue.put(request)
+        self.add(self.kernel.ns, "publish", self.name, request.source, request, 0, since, service)
+        self.push(queue)
+
+    def push(self, queue: Queue) -> None:
+        """Send out what may go out."""
+        while delivery := queue.next():
+            consumer = delivery.consumer
+            self.add(self.kernel.ns, "deliver", queue.place, consumer.name, delivery.event, delivery.tag)
+            arrive = self._instances[consumer].receive
+            if not self.network.send("deliver", self.name, consumer.name, delivery.event, arrive, delivery):
+                self.kernel.later(self.ack_timeout, self._overdue, delivery)
+
+    def settle(self, instance: Instance, delivery: Delivery, error: Exception | None, result: Any) -> None:
+        """The handler has ended: send the ack or the nack, and the answer if somebody asked."""
+        event, ns = delivery.event, self.kernel.ns
+        if event.id in self.lab.pending and (error is None or isinstance(error, Refused)):
+            self.lab.answer(instance.name, event, result, error)
+        if error is None or isinstance(error, Refused):
+            sent = self.network.send("ack", instance.name, self.name, event, self.ack, delivery, ns)
+        else:
+            requeue = instance.deployment.on_error == "requeue"
+            sent = self.network.send("ack", instance.name, self.name, event, self.nack, delivery, ns, requeue, str(error))
+        if not sent:
+            self.kernel.later(self.ack_timeout, self._overdue, delivery)
+
+    def ack(self, delivery: Delivery, since: int) -> None:
+        """A consumer is done with a delivery."""
+        queue = delivery.queue
+        self.add(self.kernel.ns, queue.ack(delivery), queue.place, delivery.consumer.name, delivery.event, delivery.tag, since)
+        self.push(queue)
+
+    def nack(self, delivery: Delivery, since: int, requeue: bool, why: str) -> None:
+        """A consumer could not handle a delivery."""
+        self._give_back(delivery, since, requeue, why)
+        self.push(delivery.queue)
+
+    def _give_back(self, delivery: Delivery, since: int, requeue: bool, why: str) -> None:
+        queue = delivery.queue
+        settled = queue.nack(delivery, requeue)
+        note = f"delivered {delivery.count} times, the limit: {why}" if settled == "dead" and requeue else why
+        self.add(self.kernel.ns, settled, queue.place, delivery.consumer.name, delivery.event, delivery.tag, since, note)
+        if settled == "requeue" and delivery.count >= ENDLESS:
+            raise Livelock(
+                f"{queue.place} has given {delivery.event.id} back {ENDLESS:,} times ({why}) and would for ever, as a classic queue does: "
+                "mend the handler, or deploy with delivery_limit=5 or on_error='reject'"
+            )
+
+    def _overdue(self, delivery: Delivery) -> None:
+        """What was not settled in time is given back."""
+        if delivery.tag in delivery.queue.unacked:
+            self._give_back(delivery, self.kernel.ns, True, "no ack in time")
+            self.push(delivery.queue)
+
+    def start(self, deployment: "Deployment", name: str) -> Instance:
+        """A new instance subscribes to the queue of its service, which is made for the first."""
+        service = deployment.service
+        if service.name not in self.queues:
+            queue = Queue(f"{self.name}/{service.name}", deployment.delivery_limit, dead_letter=deployment.dead_letter)
+            self.queues[service.name] = queue
+            for pattern in service.handlers:
+                self.exchange.bind(service.name, pattern)
+        instance, consumer = Instance(deployment, name, self), Consumer(name, deployment.prefetch)
+        self._instances[consumer], self._consumers[instance] = instance, consumer
+        self.queues[service.name].join(consumer)
+        self.push(self.queues[service.name])
+        return instance
+
+    def crashed(self, instance: Instance) -> None:
+        """The connection of a dead consumer ends: the broker hears of it after all that was sent on it."""
+        self.network.hang_up(instance.name, self.name, self._disconnected, instance)
+
+    def _disconnected(self, instance: Instance) -> None:
+        consumer, queue = self._consumers.pop(instance), self.queues[instance.service.name]
+        del self._instances[consumer]
+        for delivery in queue.leave(consumer):
+            self._give_back(delivery, self.kernel.ns, True, "its consumer is gone")
+        self.push(queue)
+
+    async def run_inline(self, event: Event) -> None:
+        """like="in-process": handlers run inside the publisher's own call, and what they raise comes out of it."""
+        self.accept_inline(event)
+        for name in self.exchange.route(event.type):
+            queue = self.queues[name]
+            delivery = queue.next()
+            assert delivery is not None, "an in-process consumer always has room"
+            instance = self._instances[delivery.consumer]
+            self.add(self.kernel.ns, "deliver", queue.place, instance.name, event, delivery.tag)
+            error, _ = await instance.handle(delivery)
+            if error is not None:
+                self._give_back(delivery, self.kernel.ns, False, str(error))
+                raise error
+            self.ack(delivery, self.kernel.ns)
+
+    def accept_inline(self, event: Event) -> None:
+        """Take an event without sending it out."""
+        names = self.exchange.route(event.type)
+        for name in names:
+            self.queues[name].put(event)
+        self.add(self.kernel.ns, "publish", self.name, event.source, event, 0, self.kernel.ns, " ".join(names))
+
+    def dead_letters(self, queue: str) -> list[Event]:
+        """The dead letters of a queue, oldest first."""
+        return list(self._queue(queue).dead)
+
+    def redrive(self, queue: str, *, rate: float = 1000) -> int:
+        """Send the dead letters of a queue back to its end, so many a second from now on; return how many there are."""
+        found, gap = self._queue(queue), nanoseconds(1 / rate, "1/rate")
+        for n in range(len(found.dead)):
+            self.kernel.later(n * gap, self._redrive_one, found)
+        return len(found.dead)
+
+    def _redrive_one(self, queue: Queue) -> None:
+        event = queue.redrive()
+        if event is not None:
+            self.add(self.kernel.ns, "redrive", queue.place, "operator", event)
+            self.push(queue)
+
+    def _queue(self, name: str) -> Queue:
+        if name not in self.queues:
+            raise WiringError(known(f"queue on broker {self.name}", name, list(self.queues)))
+        return self.queues[name]
+
+    def depth(self, queue: str) -> int:
+        """How many messages a queue holds now, unacked ones included."""
+        return len(self._queue(queue))
+
+    def __repr__(self) -> str:
+        held = ", ".join(f"{name} ({len(queue)})" for name, queue in self.queues.items())
+        return f"<broker {self.name}: {held or 'no queues'}>"

@@ -1,0 +1,134 @@
+"""What may go wrong, as data. Nothing here happens by itself: a plan is given to a lab, a run or a sweep, and its default is harmless.
+
+    Faults(drop=.01, duplicate=.01, where=("payment", "shop"), leg="ack")
+    Crash("payment", at=Uniform(0, 0.4), restart_after=1) + Hold("shop", "payment", at=4, until=9)
+
+Probabilities are per message; times are virtual seconds. Faults draw from generators of their own, one per fault and link, so that
+a system and its repaired twin meet the same ones.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from edakit.chance import Duration
+from edakit.errors import WiringError, known
+from edakit.event import Event
+from edakit.topics import topic_matches
+from edakit.trace import service_of
+from edakit.units import nanoseconds
+
+Leg = Literal["publish", "confirm", "deliver", "ack", "request", "reply"]
+LEGS = ("publish", "confirm", "deliver", "ack", "request", "reply")
+
+
+class Fault:
+    """Anything that can go wrong; faults add up with `+`."""
+
+    def __add__(self, other: "Fault") -> "Plan":
+        return Plan((*parts(self), *parts(other)))
+
+
+@dataclass(frozen=True)
+class Plan(Fault):
+    """Several faults at once."""
+
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class Faults(Fault):
+    """Things that happen at random to messages and handlers.
+
+    drop, duplicate, reorder: chance per message that it is lost, carried twice, or overtaken (it is late by up to 20 hops).
+    delay: seconds on top of each hop, a number or a distribution; a link keeps its order all the same, as a connection does.
+    crash: chance at each await of a handler that its instance dies there; it is back after `restart_after` seconds.
+    leg, where, type narrow a fault: one direction, one link (a pair of names) or node (a name), an event type pattern.
+    between: two verbs or database statements, as ("put", "publish"): crashes happen only after the first and before the second.
+    times: at most so many faults in all.
+    """
+
+    drop: float = 0
+    duplicate: float = 0
+    reorder: float = 0
+    delay: Duration = 0
+    crash: float = 0
+    restart_after: float = 1
+    leg: Leg | None = None
+    where: str | tuple[str, str] | None = None
+    type: str | None = None
+    between: tuple[str, str] | None = None
+    times: int | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("drop", "duplicate", "reorder", "crash") and not 0 <= value <= 1:
+                raise ValueError(f"Faults({field.name}={value!r}): a probability, from 0 to 1")
+        if isinstance(self.delay, (int, float)):
+            nanoseconds(self.delay, "delay")
+        nanoseconds(self.restart_after, "restart_after")
+        if self.leg is not None and self.leg not in LEGS:
+            raise WiringError(known("leg", self.leg, list(LEGS)))
+
+    def concerns(self, leg: str, source: str, target: str, type: str) -> bool:
+        """Whether this message is one that the fault may touch."""
+        return (
+            (self.leg is None or self.leg == leg)
+            and (self.type is None or topic_matches(self.type, type))
+            and touches(self.where, source, target)
+        )
+
+    def strikes(self, instance: str, event: Event | None) -> bool:
+        """Whether this is an instance, at work on an event, that the fault may crash."""
+        type = event.type if event else ""
+        return (self.type is None or topic_matches(self.type, type)) and touches(self.where, instance, instance)
+
+
+@dataclass(frozen=True)
+class Crash(Fault):
+    """A service, or one instance of it, dies `at` a time (a number or a distribution) and may come back some seconds later."""
+
+    name: str
+    at: Duration
+    restart_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Hold(Fault):
+    """What is sent between two nodes waits, in both directions, from `at` until `until` (None: until released)."""
+
+    a: str
+    b: str
+    at: float = 0
+    until: float | None = None
+
+
+@dataclass(frozen=True)
+class Partition(Fault):
+    """What is sent between two nodes is lost from `at` until `until` (None: until repaired); `oneway`: only from a to b."""
+
+    a: str
+    b: str
+    at: float = 0
+    until: float | None = None
+    oneway: bool = False
+
+
+def parts(fault: Fault | None) -> tuple[Fault, ...]:
+    """The single faults of a plan. Raises TypeError for anything that is not a fault."""
+    if fault is None:
+        return ()
+    if not isinstance(fault, Fault):
+        raise TypeError(f"faults={fault!r}: give Faults(...), Crash(...), Hold(...) or Partition(...), added up with +")
+    return fault.faults if isinstance(fault, Plan) else (fault,)
+
+
+def touches(where: str | tuple[str, str] | None, source: str, target: str) -> bool:
+    """Whether a link between two nodes is the one named, or has the named node at an end. Instances count as their service."""
+    if where is None:
+        return True
+    ends = ({source, service_of(source)}, {target, service_of(target)})
+    if isinstance(where, str):
+        return where in ends[0] or where in ends[1]
+    a, b = where
+    return (a in ends[0] and b in ends[1]) or (b in ends[0] and a in ends[1])

@@ -1,0 +1,199 @@
+"""Virtual time: who runs next, and what time it is.
+
+A *task* is a coroutine. It runs until it awaits `sleep` or `park`; then the kernel runs the next one. Time stands still while a
+task runs, and jumps to the next timer when no task is ready. What falls on one instant keeps the order in which it was asked
+for, so a run is a function of its program. A *call* is a plain function at a later time: a message on its way.
+
+    kernel = Kernel()
+    kernel.spawn("greet", greet)        # async def greet(): await kernel.sleep(SECOND // 5)
+    kernel.run()                        # a plain call: no await, no thread
+"""
+
+import asyncio
+import sys
+import types
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from heapq import heappop, heappush
+from itertools import repeat
+from typing import Any
+
+from edakit.errors import DurationError, ForeignAwait, Livelock
+from edakit.units import SECOND
+
+FOREVER = sys.maxsize
+PARKED = object()           # the one thing a task may yield; private, so that a foreign await cannot imitate it
+
+
+class Cancelled(BaseException):
+    """Thrown into a cancelled task. Not an Exception, so that `except Exception` in a handler does not swallow it."""
+
+
+class Task:
+    """A coroutine and where it stands. `ticket` numbers its present wait (0: not waiting); `why` tells a person."""
+
+    __slots__ = ("args", "coro", "done", "error", "function", "name", "result", "send", "ticket", "why")
+
+    def __init__(self, name: str, function: Callable[..., Coroutine[Any, Any, Any]], args: tuple[Any, ...]) -> None:
+        self.name, self.function, self.args, self.send = name, function, args, self.start
+        self.coro, self.ticket, self.why, self.done, self.result, self.error = None, 0, "", False, None, None  # type: Any
+
+    def start(self, _: object) -> Any:
+        """The first step makes the coroutine: a task that never ran leaves nothing behind to be awaited."""
+        self.coro = coro = self.function(*self.args)
+        self.send = coro.send
+        return coro.send(None)
+
+    def throw(self, error: BaseException) -> Any:
+        """A step that raises where the task stands."""
+        if self.coro is None:
+            raise error
+        return self.coro.throw(error)
+
+
+class Call:
+    """A function to be called at a later time; to the kernel it looks like a task of one step."""
+
+    __slots__ = ("args", "function", "ticket")
+    name = "a message"
+
+    def __init__(self, ticket: int, function: Callable[..., object], args: tuple[Any, ...]) -> None:
+        self.ticket, self.function, self.args = ticket, function, args
+
+    def send(self, _: object) -> object:
+        """The one step."""
+        self.function(*self.args)
+        return PARKED
+
+
+class Kernel:
+    """A clock, a heap of timers and a queue of ready tasks."""
+
+    def __init__(self) -> None:
+        self.ns, self.tasks = 0, dict[Task, None]()         # tasks: strong references, in order of spawning
+        self.current: Any = None
+        self._heap, self._ready, self._seq = list[tuple[int, int, Any]](), deque[tuple[Any, Any, Any]](), 0
+
+    @types.coroutine
+    def sleep(self, ns: int) -> Generator[object, None, None]:
+        """Let virtual time pass. Zero lets the tasks that are ready go first."""
+        task = self.current
+        self._seq = task.ticket = ticket = self._seq + 1
+        if ns > 0:
+            heappush(self._heap, (self.ns + ns, ticket, task))
+        elif ns == 0:
+            self.wake(task, ticket)
+        else:
+            raise DurationError(f"cannot sleep {ns} ns: time does not run backwards")
+        yield PARKED
+
+    @types.coroutine
+    def park(self, why: str) -> Generator[object, Any, Any]:
+        """Wait for `wake`; return the value it brings. Take a `ticket()` first and give it to whoever is to wake you."""
+        self.current.why = why
+        return (yield PARKED)
+
+    def ticket(self) -> int:
+        """Number the coming wait of the running task: a wake or a timer with an older number is stale and does nothing."""
+        self._seq = self.current.ticket = ticket = self._seq + 1
+        return ticket
+
+    def spawn(self, name: str, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Task:
+        """Start a task. It runs when its turn comes, at the present instant."""
+        task = Task(name, function, args)
+        self.tasks[task] = None
+        self._ready.append((task, task.start, None))
+        return task
+
+    def later(self, ns: int, function: Callable[..., object], *args: Any) -> Call:
+        """Call a function after `ns`. Setting the `ticket` of what is returned to 0 calls it off."""
+        self._seq = ticket = self._seq + 1
+        call = Call(ticket, function, args)
+        heappush(self._heap, (self.ns + ns, ticket, call))
+        return call
+
+    def wake(self, task: Task, ticket: int, value: Any = None) -> bool:
+        """End a wait and hand over `value`; say whether it did: False if that wait is over already."""
+        if task.ticket != ticket:
+            return False
+        task.ticket = 0
+        self._ready.append((task, task.send, value))
+        return True
+
+    def cancel(self, task: Task, error: BaseException | None = None) -> None:
+        """Throw Cancelled (or `error`) into a task where it waits. It may clean up, also with awaits. It cannot cancel itself."""
+        if task.done or task is self.current:
+            return
+        throw = (task, task.throw, error or Cancelled())
+        if task.ticket:                                     # waiting: it becomes ready, and what it waited for is stale
+            task.ticket = 0
+            self._ready.append(throw)
+        else:                                               # ready already: it gets the error instead of its value
+            place = next(i for i, entry in enumerate(self._ready) if entry[0] is task)
+            self._ready[place] = throw
+
+    def run(self, until: int = FOREVER, budget: int = 100_000_000) -> None:
+        """Run until nothing is left to do or to `until` (ns), in at most `budget` steps: every run has an end.
+
+        An error in a task ends the run and comes out here; the other tasks stand where they stood, and `run` may be called again.
+        """
+        heap, ready, take, add = self._heap, self._ready, self._ready.popleft, self._ready.append
+        loop, hooks = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
+        asyncio._set_running_loop(None)                     # in a notebook, create_task in a handler must raise, not run later
+        sys.set_asyncgen_hooks(None, None)
+        try:
+            for _ in repeat(None, budget):
+                if ready:
+                    task, step, value = take()
+                elif heap and heap[0][0] <= until:
+                    when, ticket, task = heappop(heap)
+                    if task.ticket != ticket:               # stale: that wait is over
+                        continue
+                    task.ticket, step, value, self.ns = 0, task.send, None, when
+                    while heap and heap[0][0] == when:      # what was due now goes before what it will bring about
+                        _, ticket, other = heappop(heap)
+                        if other.ticket == ticket:
+                            other.ticket = 0
+                            add((other, other.send, None))
+                else:
+                    break
+                self.current = task
+                try:
+                    if step(value) is not PARKED:
+                        self._foreign(task)
+                except StopIteration as end:
+                    self._ended(task, end.value)
+                except BaseException as error:
+                    self._ended(task, None, error)
+            else:
+                raise Livelock(f"{budget:,} steps without an end at t={self.ns / SECOND}; running: {self.current.name}")
+            if until is not FOREVER:
+                self.ns = max(self.ns, until)
+        finally:
+            self.current = None
+            sys.set_asyncgen_hooks(*hooks)
+            asyncio._set_running_loop(loop)
+
+    def stuck(self) -> list[tuple[str, str]]:
+        """Who waits for what when nothing is left to run: (task name, reason), in order of spawning."""
+        return [(task.name, task.why) for task in self.tasks if task.ticket]
+
+    def close(self) -> None:
+        """End every task, last spawned first. Each may clean up, also with awaits; virtual time passes for those."""
+        self._ready.clear(), self._heap.clear()
+        for task in reversed(self.tasks):
+            task.ticket = 0
+            self._ready.append((task, task.throw, Cancelled()))
+        self.run()
+
+    def _ended(self, task: Any, result: object, error: BaseException | None = None) -> None:
+        if self.tasks.pop(task, self) is None:              # a task, not a call
+            task.ticket, task.done, task.result, task.error = 0, True, result, error
+        if error and not isinstance(error, Cancelled):
+            raise error
+
+    def _foreign(self, task: Task) -> None:
+        """A task awaited something that is not ours: tell it so, where it stands."""
+        task.ticket = 0
+        self._ready.appendleft((task, task.throw, ForeignAwait(
+            f"{task.name} awaited something that does not live in virtual time (asyncio.sleep?): use ctx.sleep")))

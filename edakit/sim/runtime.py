@@ -1,0 +1,326 @@
+"""Running services: the only place that calls a learner's code.
+
+An *instance* is one running copy of a service: an inbox, some workers, a memory. It takes deliveries from its *home* (a broker, a
+stream or a server), runs the handler, and tells the home how that ended. A crash ends the object; a restart makes a new one, so
+what was on its way to the old one arrives nowhere.
+"""
+
+import traceback
+from collections import deque
+from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edakit.chance import Random
+from edakit.errors import CallFailed, CallRefused, CallTimeout, EdakitError, Mistake, Refused, WiringError
+from edakit.event import Event
+from edakit.service import Service
+from edakit.sim.database import Session
+from edakit.sim.kernel import Cancelled, Kernel, Task
+from edakit.units import SECOND, nanoseconds
+
+if TYPE_CHECKING:
+    from edakit.sim.lab import Deployment, Lab
+
+PATIENCE = 5 * SECOND       # how long a publisher waits for the broker's confirm
+
+
+class Delivered(Protocol):
+    """What a home hands to an instance."""
+
+    event: Event
+    tag: int
+
+    @property
+    def place(self) -> str: ...
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def redelivered(self) -> bool: ...
+
+
+class Home(Protocol):
+    """Where a service is deployed: it brings deliveries and hears how they ended."""
+
+    name: str
+
+    def start(self, deployment: "Deployment", name: str) -> "Instance":
+        """Begin an instance and let deliveries come."""
+
+    def settle(self, instance: "Instance", delivery: Any, error: Exception | None, result: Any) -> None:
+        """A handler has ended: with an error, or with a result."""
+
+    def crashed(self, instance: "Instance") -> None:
+        """An instance is gone."""
+
+
+class Outlet(Protocol):
+    """Where a service publishes to: a broker or a stream."""
+
+    name: str
+    inline: bool
+
+    def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
+        """An event that was published at `since` has arrived here."""
+
+    async def run_inline(self, event: Event) -> None:
+        """Handle an event inside the publisher's own call."""
+
+
+class Instance:
+    """A running copy of a service. It has a task only while it has work."""
+
+    def __init__(self, deployment: "Deployment", name: str, home: Home) -> None:
+        self.deployment, self.name, self.home, self.lab = deployment, name, home, deployment.lab
+        self.service: Service = deployment.service
+        self.kernel: Kernel = self.lab.kernel
+        self.state: dict[str, Any] = {}
+        self.up = True
+        self.inbox: deque[Any] = deque()
+        self.tasks: dict[Task, None] = {}
+        self._busy = 0
+
+    @property
+    def random(self) -> Random:
+        """Its own random numbers; the first instance keeps its own however many there are."""
+        return self.lab.random(self.name if self.name != self.service.name else f"{self.name}.1")
+
+    def receive(self, delivery: Any) -> None:
+        """A delivery has arrived."""
+        if not self.up:
+            return
+        self.inbox.append(delivery)
+        if self._busy < self.deployment.concurrency:
+            self._busy += 1
+            self.tasks[self.kernel.spawn(self.name, self._work)] = None
+
+    async def _work(self) -> None:
+        """Take, handle, settle, until the inbox is empty."""
+        inbox, settle = self.inbox, self.home.settle
+        while inbox:
+            delivery = inbox.popleft()
+            error, result = await self.handle(delivery)
+            settle(self, delivery, error, result)
+        self._busy -= 1
+        del self.tasks[self.kernel.current]
+
+    async def handle(self, delivery: Any) -> tuple[Exception | None, Any]:
+        """Run the handler, with the retries of the deployment; write how it went."""
+        event, add, kernel, attempt = delivery.event, self.lab.trace.add, self.kernel, 0
+        handler = self.service.handler(event.type)
+        if handler is None:                 # a group reads all of its topic, a fanout brings everything
+            add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, kernel.ns, "no handler for it")
+            return None, None
+        while True:
+            began = kernel.ns
+            try:
+                result = await handler(event, SimContext(self, delivery, event))
+            except Mistake:
+                raise
+            except Refused as no:
+                add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began, f"refused: {no}")
+                return no, None
+            except Exception as error:      # whatever the handler raises is part of the story, not of ours
+                add(kernel.ns, "fail", delivery.place, self.name, event, delivery.tag, began, say(error, self.service))
+                attempt += 1
+                retry = self.deployment.retry
+                wait = retry.delay(attempt, self.random) if retry else None
+                if wait is None:
+                    return error, None
+                await kernel.sleep(nanoseconds(wait))
+            else:
+                add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began)
+                return None, result
+
+    def crash(self) -> None:
+        """Stop where it stands, memory and inbox gone; what it sent before is still on its way."""
+        self.up = False
+        self.lab.trace.add(self.kernel.ns, "crash", self.home.name, self.name, None)
+        for task in self.tasks:
+            self.kernel.cancel(task)
+        self.home.crashed(self)
+
+
+class SimContext:
+    """`ctx` in virtual time. One for each time a handler runs."""
+
+    __slots__ = ("_verbs", "delivery", "event", "instance")
+
+    def __init__(self, instance: Instance, delivery: Delivered, event: Event | None) -> None:
+        self.instance, self.delivery, self.event = instance, delivery, event
+        self._verbs: list[str] = []
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds."""
+        return self.instance.kernel.ns / SECOND
+
+    @property
+    def random(self) -> Random:
+        """The random numbers of this instance."""
+        return self.instance.random
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The memory of this instance: gone after a crash."""
+        return self.instance.state
+
+    @property
+    def db(self) -> Session:
+        """The service's database. Raises WiringError if it was deployed without."""
+        database = self.instance.deployment.db
+        if database is None:
+            raise WiringError(f"{self.instance.service.name} has no database: deploy it with db=lab.database(...)")
+        return Session(database, self)
+
+    def verb(self, name: str) -> None:
+        """A point at which the instance may die; every verb and database statement begins with one."""
+        crashes = self.instance.lab.crashes
+        if crashes:
+            done, random = self._verbs, self.instance.lab.random(f"faults/crash/{self.instance.name}")
+            for fault in crashes:
+                if fault.between is None or (name == fault.between[1] and fault.between[0] in done):
+                    if fault.strikes(self.instance.name, self.event) and random.random() < fault.crash:
+                        self.instance.lab.strike(self.instance.name, fault.restart_after)
+                        raise Cancelled
+            done.append(name)
+
+    def make(self, type: str, data: Any, key: str | None) -> Event:
+        """A new event that follows from the one at hand."""
+        cause = self.event
+        key = cause.key if key is None and cause else key
+        return self.instance.lab.event(type, data, key, self.instance.name, cause)
+
+    async def sleep(self, seconds: float) -> None:
+        """Work, or wait, for so many virtual seconds. Raises DurationError for a negative time."""
+        ns = nanoseconds(seconds, "ctx.sleep")
+        self.verb("sleep")
+        await self.instance.kernel.sleep(ns)
+
+    async def publish(self, type: str, data: Any = None, key: str | None = None) -> Event:
+        """Publish what follows from the event at hand; return when it is confirmed. The key is that of the cause if none is given.
+
+        Raises CallTimeout after 5 s without a confirm (it may have arrived), PayloadError if the data is not JSON.
+        """
+        instance = self.instance
+        outlet = instance.deployment.outlet
+        event = self.make(type, data, key)
+        self.verb("publish")
+        if outlet.inline:
+            await outlet.run_inline(event)
+            return event
+        kernel, network = instance.kernel, instance.lab.network
+        task, ticket = kernel.current, kernel.ticket()
+        network.send("publish", instance.name, outlet.name, event, outlet.accept, event, kernel.ns, (instance.name, task, ticket))
+        if network.disturbed:
+            kernel.later(PATIENCE, kernel.wake, task, ticket, "late")
+        if await kernel.park(f"the confirm of {outlet.name} for {event.id}") == "late":
+            raise CallTimeout(f"{outlet.name} has not confirmed {event.id} within {PATIENCE // SECOND} s: it may have it or not")
+        return event
+
+    async def call(self, service: str, data: Any = None, *, timeout: float, key: str | None = None) -> Any:
+        """Ask `service` (or `service/operation`, if it answers several) and wait for the answer, at most `timeout` virtual seconds.
+
+        Raises CallTimeout (outcome unknown: the request, the work or the reply may be what is missing), CallFailed (the service says
+        that it failed, outcome unknown) or CallRefused (outcome no).
+        `key` travels with the request: give the same for every try of one intent, and the service can recognise it.
+        """
+        instance = self.instance
+        kernel, lab = instance.kernel, instance.lab
+        patience = nanoseconds(timeout, "timeout")
+        endpoint, operation = lab.endpoint(service)
+        request = self.make(operation, data, key)
+        self.verb("call")
+        asked, task, ticket, target = kernel.ns, kernel.current, kernel.ticket(), service.partition("/")[0]
+        lab.pending[request.id] = (instance.name, task, ticket)
+        lab.trace.add(asked, "call", target, instance.name, request)
+        lab.network.send("request", instance.name, endpoint.name, request, endpoint.ask, target, request, asked)
+        kernel.later(patience, kernel.wake, task, ticket)
+        try:
+            answer = await kernel.park(f"the answer of {target} to {request.id}")
+        finally:
+            lab.pending.pop(request.id, None)
+        if answer is None:
+            lab.trace.add(kernel.ns, "timeout", target, instance.name, request, 0, asked)
+            raise CallTimeout(f"no answer of {target} to {request.id} within {timeout} s: it may have happened or not")
+        reply, error = answer
+        lab.trace.add(kernel.ns, "reply", target, instance.name, reply, 0, asked, "" if error is None else str(error))
+        if error is None:
+            return reply.data
+        raise CallRefused(str(error)) if isinstance(error, Refused) else CallFailed(f"{target} failed: {error}")
+
+    async def gather(self, *work: Awaitable[Any]) -> list[Any]:
+        """Do several things at once; return their results in order. The first error cancels the rest and comes out here."""
+        kernel, results, left, failures = self.instance.kernel, [None] * len(work), len(work), list[Exception]()
+        parent, tasks = kernel.current, self.instance.tasks
+
+        async def one(n: int, part: Awaitable[Any]) -> None:
+            nonlocal left
+            try:
+                results[n] = await part
+            except Exception as error:      # handed on to the parent below
+                failures.append(error)
+            left -= 1
+            tasks.pop(kernel.current, None)
+            if failures or not left:
+                kernel.wake(parent, ticket)
+
+        children = [kernel.spawn(f"{self.instance.name}: part {n + 1}", one, n, part) for n, part in enumerate(work)]
+        tasks.update(dict.fromkeys(children))
+        ticket = kernel.ticket()
+        try:
+            if work:
+                await kernel.park("its parts")
+        finally:
+            for child, part in zip(children, work, strict=True):
+                kernel.cancel(child)
+                tasks.pop(child, None)
+                if child.coro is None:
+                    part.close()  # type: ignore[attr-defined]
+        if failures:
+            raise failures[0]
+        return results
+
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[None]:
+        """`async with ctx.timeout(2):` raises TimeoutError where the block stands after so many virtual seconds."""
+        return Deadline(self.instance.kernel, seconds)
+
+    def log(self, text: str) -> None:
+        """Leave a line in the trace."""
+        instance = self.instance
+        instance.lab.trace.add(instance.kernel.ns, "log", self.delivery.place, instance.name, self.event, 0, 0, str(text))
+        self._verbs.append(str(text))
+
+
+class TimeUp(BaseException):
+    """Thrown where a block stands when its time is up. Not an Exception, so that a handler does not swallow it."""
+
+
+class Deadline:
+    """A block that must end in time."""
+
+    def __init__(self, kernel: Kernel, seconds: float) -> None:
+        self.kernel, self.seconds, self.ns = kernel, seconds, nanoseconds(seconds, "timeout")
+
+    async def __aenter__(self) -> None:
+        self.error = TimeUp()
+        self.call = self.kernel.later(self.ns, self.kernel.cancel, self.kernel.current, self.error)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.call.ticket = 0
+        if error is self.error:
+            raise TimeoutError(f"no end within {self.seconds} s") from None
+
+
+def say(error: Exception, service: Service) -> str:
+    """An error in one line: what, and where in the learner's handler, counted from the handler's first line."""
+    where = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        code = frame.f_code
+        if any(code is getattr(handler, "__code__", None) for handler in service.handlers.values()):
+            where = f" in {code.co_name}, line {line - code.co_firstlineno}"
+    text = str(error) if isinstance(error, EdakitError) else "".join(traceback.format_exception_only(error)).strip().split("\n")[-1]
+    return text + where

@@ -1,0 +1,91 @@
+"""An orchestrator in virtual time: it asks the rules of `edakit.saga` what to do next, does it, and writes it down.
+
+The log of each run is durable. An orchestrator that crashed gets the event that began the run again, reads the log, and goes on
+behind the last step that is written there.
+"""
+
+from typing import TYPE_CHECKING
+
+from edakit.errors import CallRefused, Mistake, Refused
+from edakit.event import Event
+from edakit.saga import Entry, Saga, SagaRun, Task
+from edakit.service import Handler, Service
+from edakit.sim.runtime import SimContext, say
+from edakit.units import nanoseconds
+
+if TYPE_CHECKING:
+    from edakit.sim.lab import Lab
+
+LOG = 1_000_000     # virtual nanoseconds to write one entry
+
+
+class Orchestrator:
+    """Runs of one saga, and their logs by the id of the event that began them."""
+
+    def __init__(self, saga: Saga, lab: "Lab") -> None:
+        self.saga, self.lab = saga, lab
+        self.logs: dict[str, list[Entry]] = {}
+
+    def service(self) -> Service:
+        """The orchestrator as a service: one handler, for the event that begins a run."""
+        service = Service(self.saga.name)
+        service.on(self.saga.on)(self.run)
+        return service
+
+    async def run(self, event: Event, ctx: SimContext) -> None:
+        """One run, from where its log stands to its end."""
+        saga, log = self.saga, self.logs.get(event.id)
+        if log is None:
+            log = self.logs[event.id] = []
+            self._row("saga", ctx, event, f"begun {event.id}")
+        run = SagaRun(saga.steps, log)
+        while task := run.next():
+            began = self.lab.kernel.ns
+            entry, why = await self._attempt(task, event, ctx)
+            ctx.verb("saga log")
+            await self.lab.kernel.sleep(LOG)
+            run.note(entry)
+            log.append(entry)
+            self._row("step", ctx, event, f"{entry.outcome} {entry.step} {event.id}", task.number, began)
+            if why:
+                ctx.log(f"{entry.step}: {why}")
+        self._row("saga", ctx, event, f"{run.status} {event.id}")
+        ending = saga.completed if run.status == "completed" else saga.compensated if run.status == "compensated" else None
+        if ending:
+            await ctx.publish(ending, event.data)
+
+    async def _attempt(self, task: Task, event: Event, ctx: SimContext) -> tuple[Entry, str]:
+        """Do or undo a step, with its time limit and retries: the entry for the log, and why it failed."""
+        step = task.step
+        doing = task.verb == "do"
+        action = step.action if doing else step.compensate
+        retry = step.retry if doing else step.compensate_retry
+        assert action is not None, "a step without a compensation is never undone"
+        attempt = 0
+        while True:
+            try:
+                await self._timed(action, event, ctx, step.timeout)
+                return Entry("done" if doing else "undone", step.name), ""
+            except Mistake:
+                raise
+            except (Refused, CallRefused) as no:
+                why, unknown = str(no), False
+                if doing:
+                    return Entry("failed", step.name), why
+            except Exception as error:          # anything else a step raises: it may have had an effect
+                why, unknown = say(error, ctx.instance.service), True
+            attempt += 1
+            wait = retry.delay(attempt, ctx.random)
+            if wait is None:
+                return Entry("failed" if doing else "stuck", step.name, unknown and doing), why
+            await self.lab.kernel.sleep(nanoseconds(wait))
+
+    async def _timed(self, action: Handler, event: Event, ctx: SimContext, timeout: float | None) -> None:
+        if timeout is None:
+            await action(event, ctx)
+        else:
+            async with ctx.timeout(timeout):
+                await action(event, ctx)
+
+    def _row(self, kind: str, ctx: SimContext, event: Event, note: str, tag: int = 0, since: int = 0) -> None:
+        self.lab.trace.add(self.lab.kernel.ns, kind, self.saga.name, ctx.instance.name, event, tag, since, note)

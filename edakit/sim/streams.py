@@ -1,0 +1,231 @@
+"""An event stream in virtual time: it drives the rules of `edakit.stream`.
+
+A service deployed here is a consumer group; its instances share the partitions. A member polls a batch of at most `prefetch`
+records, handles them in order, and polls again. Where the commit stands decides what a crash does: "after" the handler
+(at-least-once), "before" it (at-most-once), or every so many seconds at the next poll (auto-commit).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from edakit.errors import Livelock, Refused, WiringError, known
+from edakit.event import Event
+from edakit.service import checked_name
+from edakit.sim.kernel import Task
+from edakit.sim.runtime import Instance
+from edakit.stream.groups import Group
+from edakit.stream.log import Log
+from edakit.stream.partition import partition_for
+from edakit.units import SECOND, nanoseconds
+
+if TYPE_CHECKING:
+    from edakit.sim.lab import Deployment, Lab
+
+ENDLESS = 1000      # so often one record may fail before the run is called endless
+
+
+class Record:
+    """A record handed to a member of a group."""
+
+    __slots__ = ("count", "event", "group", "partition", "place", "tag")
+
+    def __init__(self, group: str, partition: int, place: str, offset: int, event: Event, count: int) -> None:
+        self.group, self.partition, self.place, self.tag, self.event, self.count = group, partition, place, offset, event, count
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+        return self.tag
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether this member has tried it before. A log does not count deliveries: after a crash this is False again."""
+        return self.count > 1
+
+
+class Member:
+    """An instance as the group sees it: what it has polled and not finished."""
+
+    def __init__(self, instance: Instance, group: Group) -> None:
+        self.instance, self.group = instance, group
+        self.batch: list[Record] = []           # handed out, not finished
+        self.next_commit = 0                    # auto-commit: the instant of the next one
+        self.polling = False
+
+
+class Stream:
+    """Partitions, groups and their members."""
+
+    inline = False
+
+    def __init__(self, lab: "Lab", name: str, *, partitions: int = 1, start: str = "earliest", session_timeout: float = 10) -> None:
+        if not isinstance(partitions, int) or partitions < 1:
+            raise WiringError(f"partitions={partitions!r}: a topic has 1 or more")
+        self.lab, self.name, self.start_at = lab, checked_name("topic", name), start
+        self.kernel, self.network, self.add = lab.kernel, lab.network, lab.trace.add
+        self.logs = [Log(f"{name}/{n}") for n in range(partitions)]
+        self.groups: dict[str, Group] = {}
+        self.members: dict[str, Member] = {}                    # by instance name
+        self.session = nanoseconds(session_timeout, "session_timeout")
+        self._turn = 0
+
+    def publish(self, type: str, data: Any = None, key: str | int | None = None, *, source: str = "client") -> Event:
+        """Publish from outside, as a client does: the event is on its way when the lab runs."""
+        event = self.lab.event(type, data, key, self.lab.client(source), None)
+        self.network.send("publish", source, self.name, event, self.accept, event, self.kernel.ns)
+        return event
+
+    def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
+        """Append an event to the partition of its key; without a key the partitions take turns."""
+        if event.key is None:
+            self._turn = number = (self._turn + 1) % len(self.logs)
+        else:
+            number = partition_for(event.key, len(self.logs))
+        log = self.logs[number]
+        offset = log.append(event)
+        self.add(self.kernel.ns, "append", log.place, event.source, event, offset, since)
+        if confirm:
+            source, task, ticket = confirm
+            self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket)
+        for group in self.groups.values():
+            if number in group.owner:
+                self._poll_soon(self.members[group.owner[number]])
+
+    async def run_inline(self, event: Event) -> None:
+        """Never asked for: a stream is not inline."""
+
+    def ask(self, service: str, request: Event, since: int) -> None:
+        """Refuse: a stream keeps what happened, it does not answer."""
+        raise WiringError(f"{service} is deployed on stream {self.name}, which carries no requests: deploy it on a broker or a server")
+
+    def start(self, deployment: "Deployment", name: str) -> Instance:
+        """A new instance joins the group of its service; a restarted one takes its old place."""
+        group = self.groups.get(deployment.group)
+        if group is None:
+            group = self.groups[deployment.group] = Group(deployment.group, self.name, self.logs, start=self.start_at)
+        instance = Instance(deployment, name, self)
+        if name in group.members:
+            self._rebalanced(group, group.leave(name))
+        self.members[name] = Member(instance, group)
+        self._rebalanced(group, group.join(name))
+        return instance
+
+    def crashed(self, instance: Instance) -> None:
+        """The group notices a dead member when its session times out."""
+        self.kernel.later(self.session, self._expired, self.members[instance.name])
+
+    def _expired(self, member: Member) -> None:
+        name = member.instance.name
+        if self.members.get(name) is member:
+            self._rebalanced(member.group, member.group.leave(name))
+            del self.members[name]
+
+    def _rebalanced(self, group: Group, moved: list[int]) -> None:
+        """Partitions have new readers: they go on from the committed offset, and the old reader's results no longer count."""
+        for number in moved:
+            owner = group.owner.get(number, "")
+            self.add(self.kernel.ns, "assign", self.logs[number].place, owner, None, group.position[number], 0, group.name)
+        for member in [self.members[name] for name in group.members if name in self.members]:
+            if moved:
+                member.batch = [record for record in member.batch if record.partition not in moved]
+            self._poll_soon(member)
+
+    def _poll_soon(self, member: Member) -> None:
+        """A member with nothing to do asks the stream, one hop away."""
+        if not member.polling and not member.batch and member.instance.up:
+            member.polling = True
+            self.kernel.later(self.network.hop, self._poll, member)
+
+    def _poll(self, member: Member) -> None:
+        """Hand a member its next batch, its partitions in turn."""
+        member.polling = False
+        instance, group = member.instance, member.group
+        if not instance.up or self.members.get(instance.name) is not member or member.batch:
+            return
+        commit, room = instance.deployment.commit, instance.deployment.prefetch
+        if not isinstance(commit, str) and self.kernel.ns >= member.next_commit:
+            member.next_commit = self.kernel.ns + nanoseconds(commit, "commit")
+            for number in group.partitions_of(instance.name):
+                if group.position[number] > group.committed[number]:
+                    self._commit(group, number, group.position[number], instance.name)
+        for number in group.partitions_of(instance.name):
+            log = self.logs[number]
+            for event in log.read(group.position[number], room):
+                offset = group.position[number]
+                record = Record(group.name, number, log.place, offset, event, 1)
+                group.position[number] = offset + 1
+                room -= 1
+                member.batch.append(record)
+                self.add(self.kernel.ns, "fetch", log.place, instance.name, event, offset, 0, group.name)
+        for record in list(member.batch):
+            if commit == "before":
+                self._commit(group, record.partition, record.tag + 1, instance.name)
+            if not self.network.send("deliver", self.name, instance.name, record.event, instance.receive, record):
+                self.kernel.later(self.network.hop * 10, self._again, member, record)
+
+    def _again(self, member: Member, record: Record) -> None:
+        """A fetch that was lost is asked for again."""
+        if record in member.batch and not self.network.send(
+            "deliver", self.name, member.instance.name, record.event, member.instance.receive, record
+        ):
+            self.kernel.later(self.network.hop * 10, self._again, member, record)
+
+    def settle(self, instance: Instance, record: Record, error: Exception | None, result: Any) -> None:
+        """A record is handled: commit it. One that failed is tried again at once, and holds up those behind it; or is skipped."""
+        member = self.members.get(instance.name)
+        if member is None or record not in member.batch:        # the partition has a new reader: this result counts for nothing
+            return
+        if error is not None and not isinstance(error, Refused):
+            limit = instance.deployment.delivery_limit
+            give_up = instance.deployment.on_error == "reject" or (limit is not None and record.count >= limit)
+            if not give_up:
+                if record.count >= ENDLESS:
+                    raise Livelock(
+                        f"{record.place} has tried offset {record.tag} ({record.event.id}) {ENDLESS:,} times ({error}) and would for ever: "
+                        "mend the handler, or deploy with delivery_limit=5 or on_error='reject'"
+                    )
+                record.count += 1
+                instance.inbox.appendleft(record)
+                return
+            self.add(self.kernel.ns, "skip", record.place, instance.name, record.event, record.tag, 0, record.group)
+        member.batch.remove(record)
+        if instance.deployment.commit == "after":
+            args = (member.group, record.partition, record.tag + 1, instance.name, member)
+            self.network.send("ack", instance.name, self.name, record.event, self._commit, *args)
+        self._poll_soon(member)
+
+    def _commit(self, group: Group, number: int, offset: int, who: str, member: Member | None = None) -> None:
+        if member is not None and group.owner.get(number) != who:
+            return                                              # fenced: somebody else reads this partition now
+        group.commit(number, offset)
+        self.add(self.kernel.ns, "commit", self.logs[number].place, who, None, offset, 0, group.name)
+
+    def seek(self, group: str, *, to: str | float, partition: int | None = None) -> None:
+        """Let a group read on from "earliest", "latest" or the first record not older than a time (virtual seconds).
+
+        Raises WiringError for an unknown group, partition or place.
+        """
+        if group not in self.groups:
+            raise WiringError(known(f"group on stream {self.name}", group, list(self.groups)))
+        if partition is not None and partition not in range(len(self.logs)):
+            raise WiringError(f"partition {partition!r}: {self.name} has 0 to {len(self.logs) - 1}")
+        if isinstance(to, str) and to not in ("earliest", "latest"):
+            raise WiringError(f"to={to!r}: give 'earliest', 'latest' or a time in seconds")
+        found = self.groups[group]
+        for number in range(len(self.logs)) if partition is None else [partition]:
+            log = self.logs[number]
+            offset = 0 if to == "earliest" else log.end if to == "latest" else log.offset_at(nanoseconds(float(to), "to"))
+            found.seek(number, offset)
+            self.add(self.kernel.ns, "seek", log.place, "operator", None, offset, 0, group)
+            member = self.members.get(found.owner.get(number, ""))
+            if member:
+                member.batch = [record for record in member.batch if record.partition != number]
+                self._poll_soon(member)
+
+    def lag(self, group: str) -> int:
+        """Records that a group has not committed yet."""
+        if group not in self.groups:
+            raise WiringError(known(f"group on stream {self.name}", group, list(self.groups)))
+        return self.groups[group].lag()
+
+    def __repr__(self) -> str:
+        return f"<stream {self.name}: {', '.join(str(log.end) for log in self.logs)} records>"
