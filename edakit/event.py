@@ -27,12 +27,16 @@ class Frozen(dict[str, Any]):
 
 
 NOTHING = Frozen()
+SIMPLE = frozenset({str, int, bool, type(None)})
+STRINGS = frozenset({str})
 EPOCH = datetime(2000, 1, 1)    # noqa: DTZ001  (virtual time has no zone; only its arithmetic is used)
 
 
 def freeze(data: Any, where: str = "data") -> Any:
     """A copy of JSON data that cannot be changed; lists become tuples. Raises PayloadError with the place of what is not JSON."""
     kind = data.__class__
+    if kind is dict and SIMPLE.issuperset(map(type, data.values())) and STRINGS.issuperset(map(type, data)):
+        return Frozen(data)
     if kind is Frozen or kind is str or kind is int or data is None or kind is bool:
         return data
     if kind is float:
@@ -84,14 +88,6 @@ class Event(NamedTuple):
             **self.extensions,
             "data": self.data,
         }
-
-
-def name_of(type: str, key: str | None) -> str:
-    """The stem of an event's id: the key behind the first word of the type."""
-    if key is None:
-        return type
-    entity, dot, verb = type.partition(".")
-    return f"{entity}-{key}{dot}{verb}"
 
 
 def _instant(ns: int) -> str:

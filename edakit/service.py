@@ -93,7 +93,7 @@ class Service:
     def __init__(self, name: str) -> None:
         self.name = checked_name("service", name)
         self.handlers: dict[str, Handler] = {}
-        self._found: dict[str, Handler | None] = {}
+        self._found: dict[str, Handler] = {}
 
     def on(self, *patterns: str) -> Callable[[Handler], Handler]:
         """Register `async def handler(event, ctx)` for event types; `*` covers one word, `#` any number (AMQP topics).
@@ -114,14 +114,20 @@ class Service:
 
         return register
 
-    def handler(self, type: str) -> Handler | None:
-        """The handler for an event type, if there is one."""
-        if type not in self._found:
-            self._found[type] = next((h for pattern, h in self.handlers.items() if topic_matches(pattern, type)), None)
-        return self._found[type]
+    def handler(self, type: str) -> Handler:
+        """The handler for an event type; one that does nothing if the service has none (a group reads all of its topic)."""
+        found = self._found.get(type)
+        if found is None:
+            found = next((h for pattern, h in self.handlers.items() if topic_matches(pattern, type)), nobody)
+            self._found[type] = found
+        return found
 
     def __repr__(self) -> str:
         return f"<service {self.name}: {', '.join(self.handlers) or 'no handlers'}>"
+
+
+async def nobody(event: Event, ctx: Context) -> None:
+    """The handler of what a service does not listen to."""
 
 
 def check_handler(handler: object, what: str) -> None:

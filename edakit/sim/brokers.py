@@ -33,7 +33,7 @@ class Broker:
         self.ack_timeout = nanoseconds(ack_timeout, "ack_timeout")
         self._instances: dict[Consumer, Instance] = {}
         self._consumers: dict[Instance, Consumer] = {}
-        self._notes: dict[tuple[str, ...], str] = {}            # a route and how the row names it
+        self._routes: dict[tuple[str, ...], tuple[list[Queue], str]] = {}      # names of queues: the queues, and how a row names them
 
     def queue(self, name: str, *, bind: str = "#", limit: int | None = None, dead_letter: bool = True) -> Queue:
         """Declare a queue and bind it. Raises WiringError if it is there already."""
@@ -55,12 +55,12 @@ class Broker:
     def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
         """Take an event: route it, then see who can have it."""
         names = self.exchange.route(event.type)
-        queues = [self.queues[name] for name in names]
+        route = self._routes.get(names)
+        if route is None:
+            route = self._routes[names] = [self.queues[name] for name in names], " ".join(names)
+        queues, note = route
         for queue in queues:
             queue.put(event)
-        note = self._notes.get(names)
-        if note is None:
-            note = self._notes[names] = " ".join(names)
         self.add(self.kernel.ns, "publish", self.name, event.source, event, 0, since, note)
         if confirm:
             source, task, ticket = confirm
@@ -77,19 +77,18 @@ class Broker:
 
     def push(self, queue: Queue) -> None:
         """Send out what may go out."""
-        while delivery := queue.next():
-            consumer = delivery.consumer
-            self.add(self.kernel.ns, "deliver", queue.place, consumer.name, delivery.event, delivery.tag)
-            arrive = self._instances[consumer].receive
-            if not self.network.send("deliver", self.name, consumer.name, delivery.event, arrive, delivery):
+        while queue.ready and (delivery := queue.next()):
+            consumer, event = delivery.consumer, delivery.event
+            self.add(self.kernel.ns, "deliver", queue.place, consumer.name, event, delivery.tag)
+            if not self.network.send("deliver", self.name, consumer.name, event, self._instances[consumer].receive, delivery):
                 self.kernel.later(self.ack_timeout, self._overdue, delivery)
 
     def settle(self, instance: Instance, delivery: Delivery, error: Exception | None, result: Any) -> None:
         """The handler has ended: send the ack or the nack, and the answer if somebody asked."""
-        event, ns = delivery.event, self.kernel.ns
-        if event.id in self.lab.pending and (error is None or isinstance(error, Refused)):
+        event, ns, done = delivery.event, self.kernel.ns, error is None or isinstance(error, Refused)
+        if done and event.id in self.lab.pending:
             self.lab.answer(instance.name, event, result, error)
-        if error is None or isinstance(error, Refused):
+        if done:
             sent = self.network.send("ack", instance.name, self.name, event, self.ack, delivery, ns)
         else:
             requeue = instance.deployment.on_error == "requeue"

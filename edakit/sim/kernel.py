@@ -2,7 +2,7 @@
 
 A *task* is a coroutine. It runs until it awaits `sleep` or `park`; then the kernel runs the next one. Time stands still while a
 task runs, and jumps to the next timer when no task is ready. What falls on one instant keeps the order in which it was asked
-for, so a run is a function of its program. A *call* is a plain function at a later time: a message on its way.
+for, so a run is a function of its program. A plain function can be called later, too: a message on its way.
 
     kernel = Kernel()
     kernel.spawn("greet", greet)        # async def greet(): await kernel.sleep(SECOND // 5)
@@ -35,8 +35,12 @@ class Task:
     __slots__ = ("args", "coro", "done", "error", "function", "name", "result", "send", "ticket", "why")
 
     def __init__(self, name: str, function: Callable[..., Coroutine[Any, Any, Any]], args: tuple[Any, ...]) -> None:
-        self.name, self.function, self.args, self.send = name, function, args, self.start
-        self.coro, self.ticket, self.why, self.done, self.result, self.error = None, 0, "", False, None, None  # type: Any
+        self.name, self.function, self.args = name, function, args
+        self.send: Callable[[Any], Any] = self.start
+        self.coro: Coroutine[Any, Any, Any] | None = None
+        self.ticket, self.why, self.done = 0, "", False
+        self.result: Any = None
+        self.error: BaseException | None = None
 
     def start(self, _: object) -> Any:
         """The first step makes the coroutine: a task that never ran leaves nothing behind to be awaited."""
@@ -51,36 +55,22 @@ class Task:
         return self.coro.throw(error)
 
 
-class Call:
-    """A function to be called at a later time; to the kernel it looks like a task of one step."""
-
-    __slots__ = ("args", "function", "ticket")
-    name = "a message"
-
-    def __init__(self, ticket: int, function: Callable[..., object], args: tuple[Any, ...]) -> None:
-        self.ticket, self.function, self.args = ticket, function, args
-
-    def send(self, _: object) -> object:
-        """The one step."""
-        self.function(*self.args)
-        return PARKED
-
-
 class Kernel:
     """A clock, a heap of timers and a queue of ready tasks."""
 
     def __init__(self) -> None:
         self.ns, self.tasks = 0, dict[Task, None]()         # tasks: strong references, in order of spawning
         self.current: Any = None
-        self._heap, self._ready, self._seq = list[tuple[int, int, Any]](), deque[tuple[Any, Any, Any]](), 0
+        self.seq, self.heap = 0, list[tuple[int, int, Any, Any]]()      # (when, ticket, task, None) or (when, number, function, args)
+        self._ready = deque[tuple[Any, Any, Any]]()                     # (task, step, value) or (None, function, args)
 
     @types.coroutine
     def sleep(self, ns: int) -> Generator[object, None, None]:
         """Let virtual time pass. Zero lets the tasks that are ready go first."""
         task = self.current
-        self._seq = task.ticket = ticket = self._seq + 1
+        self.seq = task.ticket = ticket = self.seq + 1
         if ns > 0:
-            heappush(self._heap, (self.ns + ns, ticket, task))
+            heappush(self.heap, (self.ns + ns, ticket, task, None))
         elif ns == 0:
             self.wake(task, ticket)
         else:
@@ -95,7 +85,7 @@ class Kernel:
 
     def ticket(self) -> int:
         """Number the coming wait of the running task: a wake or a timer with an older number is stale and does nothing."""
-        self._seq = self.current.ticket = ticket = self._seq + 1
+        self.seq = self.current.ticket = ticket = self.seq + 1
         return ticket
 
     def spawn(self, name: str, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Task:
@@ -105,12 +95,10 @@ class Kernel:
         self._ready.append((task, task.start, None))
         return task
 
-    def later(self, ns: int, function: Callable[..., object], *args: Any) -> Call:
-        """Call a function after `ns`. Setting the `ticket` of what is returned to 0 calls it off."""
-        self._seq = ticket = self._seq + 1
-        call = Call(ticket, function, args)
-        heappush(self._heap, (self.ns + ns, ticket, call))
-        return call
+    def later(self, ns: int, function: Callable[..., object], *args: Any) -> None:
+        """Call a function after `ns`. What it raises ends the run."""
+        self.seq = number = self.seq + 1
+        heappush(self.heap, (self.ns + ns, number, function, args))
 
     def wake(self, task: Task, ticket: int, value: Any = None) -> bool:
         """End a wait and hand over `value`; say whether it did: False if that wait is over already."""
@@ -137,7 +125,7 @@ class Kernel:
 
         An error in a task ends the run and comes out here; the other tasks stand where they stood, and `run` may be called again.
         """
-        heap, ready, take, add = self._heap, self._ready, self._ready.popleft, self._ready.append
+        heap, ready, take, add = self.heap, self._ready, self._ready.popleft, self._ready.append
         loop, hooks = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
         asyncio._set_running_loop(None)                     # in a notebook, create_task in a handler must raise, not run later
         sys.set_asyncgen_hooks(None, None)
@@ -146,18 +134,26 @@ class Kernel:
                 if ready:
                     task, step, value = take()
                 elif heap and heap[0][0] <= until:
-                    when, ticket, task = heappop(heap)
-                    if task.ticket != ticket:               # stale: that wait is over
+                    self.ns, ticket, task, value = heappop(heap)
+                    if value is not None:
+                        task, step = None, task
+                    elif task.ticket == ticket:
+                        task.ticket, step = 0, task.send
+                    else:                                   # stale: that wait is over
                         continue
-                    task.ticket, step, value, self.ns = 0, task.send, None, when
-                    while heap and heap[0][0] == when:      # what was due now goes before what it will bring about
-                        _, ticket, other = heappop(heap)
-                        if other.ticket == ticket:
+                    while heap and heap[0][0] == self.ns:   # what was due now goes before what it will bring about
+                        _, ticket, other, args = heappop(heap)
+                        if args is not None:
+                            add((None, other, args))
+                        elif other.ticket == ticket:
                             other.ticket = 0
                             add((other, other.send, None))
                 else:
                     break
                 self.current = task
+                if task is None:
+                    step(*value)
+                    continue
                 try:
                     if step(value) is not PARKED:
                         self._foreign(task)
@@ -166,7 +162,8 @@ class Kernel:
                 except BaseException as error:
                     self._ended(task, None, error)
             else:
-                raise Livelock(f"{budget:,} steps without an end at t={self.ns / SECOND}; running: {self.current.name}")
+                running = self.current.name if self.current else "messages"
+                raise Livelock(f"{budget:,} steps without an end at t={self.ns / SECOND}; running: {running}")
             if until is not FOREVER:
                 self.ns = max(self.ns, until)
         finally:
@@ -180,15 +177,16 @@ class Kernel:
 
     def close(self) -> None:
         """End every task, last spawned first. Each may clean up, also with awaits; virtual time passes for those."""
-        self._ready.clear(), self._heap.clear()
+        self._ready.clear()
+        self.heap.clear()
         for task in reversed(self.tasks):
             task.ticket = 0
             self._ready.append((task, task.throw, Cancelled()))
         self.run()
 
-    def _ended(self, task: Any, result: object, error: BaseException | None = None) -> None:
-        if self.tasks.pop(task, self) is None:              # a task, not a call
-            task.ticket, task.done, task.result, task.error = 0, True, result, error
+    def _ended(self, task: Task, result: object, error: BaseException | None = None) -> None:
+        task.ticket, task.done, task.result, task.error = 0, True, result, error
+        del self.tasks[task]
         if error and not isinstance(error, Cancelled):
             raise error
 

@@ -18,16 +18,16 @@ from typing import Any, NamedTuple
 from edakit.chance import Duration, Random, draw
 from edakit.delivery import Retry
 from edakit.errors import CallError, ClosedError, DurationError, Livelock, PayloadError, WiringError, known
-from edakit.event import Event, freeze, name_of
+from edakit.event import Event, freeze
 from edakit.presets import settings
 from edakit.saga import Saga
-from edakit.service import Service, checked_name
+from edakit.service import Service, checked_name, nobody
 from edakit.sim.brokers import Broker
 from edakit.sim.database import Database
 from edakit.sim.faults import Crash, Fault, Faults, Hold, Partition, parts
 from edakit.sim.kernel import FOREVER, Kernel, Task
 from edakit.sim.network import HOP, Network
-from edakit.sim.runtime import Instance, Outlet, SimContext
+from edakit.sim.runtime import IDLE, Instance, Outlet, SimContext
 from edakit.sim.sagas import Orchestrator
 from edakit.sim.server import Server
 from edakit.sim.streams import Stream
@@ -103,14 +103,19 @@ class Lab:
         """A new event with an id a person can read: order-42.placed.1 is the first order.placed with key 42."""
         if self.closed:
             raise ClosedError(f"cannot publish {type!r}: this lab is closed; build a new one (its trace can still be read)")
-        if not isinstance(type, str) or not type:
+        if type.__class__ is not str or not type:
             raise PayloadError(f"event type {type!r}: give a name like 'order.placed'")
         if key is not None and key.__class__ is not str:
             if not isinstance(key, int):
                 raise PayloadError(f"key {key!r}: a key is a string or a whole number")
             key = str(key)
-        stem = name_of(type, key)  # type: ignore[arg-type]
-        self._counts[stem] = n = self._counts.get(stem, 0) + 1
+        if key is None:
+            stem = type
+        else:                               # the key stands behind the first word
+            dot = type.find(".")
+            stem = f"{type}-{key}" if dot < 0 else f"{type[:dot]}-{key}{type[dot:]}"
+        counts = self._counts
+        counts[stem] = n = counts.get(stem, 0) + 1
         id = f"{stem}.{n}"
         causation, correlation = (None, id) if cause is None else (cause.id, cause.correlation)
         return Event(id, type, source, freeze(data), key, self.kernel.ns, causation, correlation)  # type: ignore[arg-type]
@@ -280,7 +285,7 @@ class Lab:
             if len(found.handlers) != 1:
                 raise WiringError(f"{name} answers {', '.join(found.handlers)}: say which, '{name}/{next(iter(found.handlers))}'")
             operation = next(iter(found.handlers))
-        if found.handler(operation) is None:
+        if found.handler(operation) is nobody:
             raise WiringError(known(f"operation of {name}", operation, list(found.handlers)))
         return self.deployments[name].home, operation
 
@@ -401,7 +406,7 @@ class Lab:
 
     def stuck(self) -> list[tuple[str, str]]:
         """Who still waits, and for what, when nothing is left to run."""
-        return self.kernel.stuck()
+        return [(name, why) for name, why in self.kernel.stuck() if why != IDLE]
 
     def close(self) -> None:
         """End every handler that is under way, last begun first. The trace can still be read; nothing else can be done."""

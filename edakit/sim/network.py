@@ -5,12 +5,13 @@ servers, databases, clients and instances of services.
 """
 
 from collections.abc import Callable, Iterator
+from heapq import heappush
 from typing import Any
 
 from edakit.chance import Random, draw
 from edakit.event import Event
 from edakit.sim.faults import Faults, touches
-from edakit.sim.kernel import Call, Kernel
+from edakit.sim.kernel import Kernel
 from edakit.trace import Trace, service_of
 from edakit.units import SECOND, nanoseconds
 
@@ -31,8 +32,10 @@ class Network:
 
     def send(self, leg: str, source: str, target: str, event: Event, arrive: Callable[..., object], *args: Any) -> bool:
         """Carry a message: `arrive(*args)` is called when it is there. False: it was lost on the way."""
-        if not self.disturbed:
-            self.kernel.later(self.hop, arrive, *args)
+        if not self.disturbed:              # kernel.later, written out: the busiest lines of a run
+            kernel = self.kernel
+            kernel.seq = number = kernel.seq + 1
+            heappush(kernel.heap, (kernel.ns + self.hop, number, arrive, args))
             return True
         return self._brave(leg, source, target, event, (arrive, *args))
 
@@ -116,7 +119,7 @@ class Network:
 
     def in_flight(self) -> Iterator[Event]:
         """The events of the messages that are on their way now, held ones included."""
-        moving = [call.args for _, ticket, call in sorted(self.kernel._heap) if isinstance(call, Call) and call.ticket == ticket]
+        moving = [args for _, _, _, args in sorted(self.kernel.heap, key=lambda entry: entry[:2]) if args is not None]
         held = [message[1:] for messages in self._holds.values() for _, _, message in messages]
         for args in moving + held:
             yield from (event for arg in args if isinstance(event := getattr(arg, "event", arg), Event))

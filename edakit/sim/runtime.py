@@ -23,6 +23,7 @@ from edakit.units import SECOND, nanoseconds
 if TYPE_CHECKING:
     from edakit.sim.lab import Deployment, Lab
 
+IDLE = "a delivery"         # what a worker waits for that has nothing to do
 PATIENCE = 5 * SECOND       # how long a publisher waits for the broker's confirm
 
 
@@ -80,8 +81,9 @@ class Instance:
         self.state: dict[str, Any] = {}
         self.up = True
         self.inbox: deque[Any] = deque()
-        self.tasks: dict[Task, None] = {}
-        self._busy = 0
+        self.tasks: dict[Task, None] = {}                       # workers, and parts of what they gather
+        self._idle: deque[tuple[Task, int]] = deque()           # workers that wait for a delivery
+        self._workers = 0
 
     @property
     def random(self) -> Random:
@@ -93,44 +95,61 @@ class Instance:
         if not self.up:
             return
         self.inbox.append(delivery)
-        if self._busy < self.deployment.concurrency:
-            self._busy += 1
+        if self._idle:
+            self.kernel.wake(*self._idle.popleft())
+        elif self._workers < self.deployment.concurrency:
+            self._workers += 1
             self.tasks[self.kernel.spawn(self.name, self._work)] = None
 
     async def _work(self) -> None:
-        """Take, handle, settle, until the inbox is empty."""
-        inbox, settle = self.inbox, self.home.settle
-        while inbox:
-            delivery = inbox.popleft()
-            error, result = await self.handle(delivery)
-            settle(self, delivery, error, result)
-        self._busy -= 1
-        del self.tasks[self.kernel.current]
+        """Take, handle, settle; wait for more."""
+        kernel, inbox, idle, settle, add = self.kernel, self.inbox, self._idle, self.home.settle, self.lab.trace.add
+        me = kernel.current
+        while True:
+            while inbox:
+                delivery = inbox.popleft()
+                event, began = delivery.event, kernel.ns
+                try:
+                    result = await self.service.handler(event.type)(event, SimContext(self, delivery, event))
+                except Exception as error:      # whatever a handler raises is part of the story
+                    settle(self, delivery, *await self._retried(delivery, began, error))
+                else:
+                    add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began)
+                    settle(self, delivery, None, result)
+            idle.append((me, kernel.ticket()))
+            await kernel.park(IDLE)
 
     async def handle(self, delivery: Any) -> tuple[Exception | None, Any]:
-        """Run the handler, with the retries of the deployment; write how it went."""
+        """Run the handler once more than it fails, as the deployment allows; write how it went: (error, result)."""
+        event, began = delivery.event, self.kernel.ns
+        try:
+            result = await self.service.handler(event.type)(event, SimContext(self, delivery, event))
+        except Exception as error:
+            return await self._retried(delivery, began, error)
+        self.lab.trace.add(self.kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began)
+        return None, result
+
+    async def _retried(self, delivery: Any, began: int, error: Exception) -> tuple[Exception | None, Any]:
+        """A handler has raised: write it down, and try again as the deployment's policy says."""
         event, add, kernel, attempt = delivery.event, self.lab.trace.add, self.kernel, 0
-        handler = self.service.handler(event.type)
-        if handler is None:                 # a group reads all of its topic, a fanout brings everything
-            add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, kernel.ns, "no handler for it")
-            return None, None
         while True:
+            if isinstance(error, Mistake):
+                raise error
+            if isinstance(error, Refused):
+                add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began, f"refused: {error}")
+                return error, None
+            add(kernel.ns, "fail", delivery.place, self.name, event, delivery.tag, began, say(error, self.service))
+            attempt += 1
+            retry = self.deployment.retry
+            wait = retry.delay(attempt, self.random) if retry else None
+            if wait is None:
+                return error, None
+            await kernel.sleep(nanoseconds(wait))
             began = kernel.ns
             try:
-                result = await handler(event, SimContext(self, delivery, event))
-            except Mistake:
-                raise
-            except Refused as no:
-                add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began, f"refused: {no}")
-                return no, None
-            except Exception as error:      # whatever the handler raises is part of the story, not of ours
-                add(kernel.ns, "fail", delivery.place, self.name, event, delivery.tag, began, say(error, self.service))
-                attempt += 1
-                retry = self.deployment.retry
-                wait = retry.delay(attempt, self.random) if retry else None
-                if wait is None:
-                    return error, None
-                await kernel.sleep(nanoseconds(wait))
+                result = await self.service.handler(event.type)(event, SimContext(self, delivery, event))
+            except Exception as again:          # as above
+                error = again
             else:
                 add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began)
                 return None, result
@@ -151,7 +170,7 @@ class SimContext:
 
     def __init__(self, instance: Instance, delivery: Delivered, event: Event | None) -> None:
         self.instance, self.delivery, self.event = instance, delivery, event
-        self._verbs: list[str] = []
+        self._verbs: list[str] | None = None                    # done so far; kept only where crashes may fall between two
 
     @property
     def now(self) -> float:
@@ -180,13 +199,13 @@ class SimContext:
         """A point at which the instance may die; every verb and database statement begins with one."""
         crashes = self.instance.lab.crashes
         if crashes:
-            done, random = self._verbs, self.instance.lab.random(f"faults/crash/{self.instance.name}")
+            done, random = self._verbs or [], self.instance.lab.random(f"faults/crash/{self.instance.name}")
             for fault in crashes:
                 if fault.between is None or (name == fault.between[1] and fault.between[0] in done):
                     if fault.strikes(self.instance.name, self.event) and random.random() < fault.crash:
                         self.instance.lab.strike(self.instance.name, fault.restart_after)
                         raise Cancelled
-            done.append(name)
+            self._verbs = [*done, name]
 
     def make(self, type: str, data: Any, key: str | None) -> Event:
         """A new event that follows from the one at hand."""
@@ -292,7 +311,7 @@ class SimContext:
         """Leave a line in the trace."""
         instance = self.instance
         instance.lab.trace.add(instance.kernel.ns, "log", self.delivery.place, instance.name, self.event, 0, 0, str(text))
-        self._verbs.append(str(text))
+        self._verbs = [*(self._verbs or []), str(text)]
 
 
 class TimeUp(BaseException):
@@ -304,14 +323,19 @@ class Deadline:
 
     def __init__(self, kernel: Kernel, seconds: float) -> None:
         self.kernel, self.seconds, self.ns = kernel, seconds, nanoseconds(seconds, "timeout")
+        self.error: TimeUp | None = None
 
     async def __aenter__(self) -> None:
         self.error = TimeUp()
-        self.call = self.kernel.later(self.ns, self.kernel.cancel, self.kernel.current, self.error)
+        self.kernel.later(self.ns, self._time_up, self.kernel.current, self.error)
+
+    def _time_up(self, task: Task, error: TimeUp) -> None:
+        if self.error is error:             # the block is still open
+            self.kernel.cancel(task, error)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.call.ticket = 0
-        if error is self.error:
+        mine, self.error = self.error, None
+        if error is mine and mine is not None:
             raise TimeoutError(f"no end within {self.seconds} s") from None
 
 

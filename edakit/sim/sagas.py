@@ -1,7 +1,7 @@
 """An orchestrator in virtual time: it asks the rules of `edakit.saga` what to do next, does it, and writes it down.
 
 The log of each run is durable. An orchestrator that crashed gets the event that began the run again, reads the log, and goes on
-behind the last step that is written there.
+behind the last step that is written there. A run has one live orchestrator at a time: an event that comes twice begins nothing new.
 """
 
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from edakit.errors import CallRefused, Mistake, Refused
 from edakit.event import Event
 from edakit.saga import Entry, Saga, SagaRun, Task
 from edakit.service import Handler, Service
-from edakit.sim.runtime import SimContext, say
+from edakit.sim.runtime import Instance, SimContext, say
 from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class Orchestrator:
     def __init__(self, saga: Saga, lab: "Lab") -> None:
         self.saga, self.lab = saga, lab
         self.logs: dict[str, list[Entry]] = {}
+        self._at_work: dict[str, Instance] = {}
+        self._ended: set[str] = set()       # runs whose ending is told
 
     def service(self) -> Service:
         """The orchestrator as a service: one handler, for the event that begins a run."""
@@ -34,25 +36,38 @@ class Orchestrator:
 
     async def run(self, event: Event, ctx: SimContext) -> None:
         """One run, from where its log stands to its end."""
+        holder = self._at_work.get(event.id)
+        if event.id in self._ended or (holder is not None and holder.up):
+            return
+        self._at_work[event.id] = ctx.instance
+        try:
+            await self._to_the_end(event, ctx)
+        finally:
+            del self._at_work[event.id]
+
+    async def _to_the_end(self, event: Event, ctx: SimContext) -> None:
         saga, log = self.saga, self.logs.get(event.id)
         if log is None:
             log = self.logs[event.id] = []
             self._row("saga", ctx, event, f"begun {event.id}")
-        run = SagaRun(saga.steps, log)
+        run, news = SagaRun(saga.steps, log), not log
         while task := run.next():
             began = self.lab.kernel.ns
             entry, why = await self._attempt(task, event, ctx)
             ctx.verb("saga log")
             await self.lab.kernel.sleep(LOG)
+            news = True
             run.note(entry)
             log.append(entry)
             self._row("step", ctx, event, f"{entry.outcome} {entry.step} {event.id}", task.number, began)
             if why:
                 ctx.log(f"{entry.step}: {why}")
-        self._row("saga", ctx, event, f"{run.status} {event.id}")
+        if news:
+            self._row("saga", ctx, event, f"{run.status} {event.id}")
         ending = saga.completed if run.status == "completed" else saga.compensated if run.status == "compensated" else None
         if ending:
             await ctx.publish(ending, event.data)
+        self._ended.add(event.id)
 
     async def _attempt(self, task: Task, event: Event, ctx: SimContext) -> tuple[Entry, str]:
         """Do or undo a step, with its time limit and retries: the entry for the log, and why it failed."""
