@@ -1,7 +1,7 @@
 """Figures of a run: each a pure function of its trace. Times and durations are virtual seconds.
 
-A *story* is all that one event led to: the events of equal `correlation`. A *moment* is named by an event type (the broker or
-stream has it), by the note of a `log` row, or by `reply` (an answer is back at its caller).
+A *story* is all that one event led to: the events of equal `correlation`. A *moment* is named by an event type (the
+broker or stream has it), by the note of a `log` row, or by `reply` (an answer is back at its caller).
 """
 
 import math
@@ -14,7 +14,7 @@ from edakit.trace import Row, Trace, service_of
 from edakit.units import SECOND
 
 By = Literal["correlation", "key"]
-Series = list[tuple[float, int]]    # (virtual seconds, how many from then on)
+Series = list[tuple[float, int]]  # (virtual seconds, how many from then on)
 
 TAKEN = ("publish", "append")
 
@@ -31,11 +31,14 @@ class Spread(NamedTuple):
             return number(_short(self.mean))
         return f"{number(_short(self.mean))} [{number(_short(self.low))}-{number(_short(self.high))}]"
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def spread(values: Iterable[float]) -> Spread:
-    """Sum up many runs: the mean and the range from the 5th to the 95th of a hundred. Raises EmptyTrace for no values."""
+    """Sum up many runs: the mean and the range from the 5th to the 95th of a hundred. Raises EmptyTrace for no
+    values.
+    """
     values = list(values)
     low, high = quantiles(values, (0.05, 0.95))
     return Spread(math.fsum(values) / len(values), low, high)
@@ -60,7 +63,8 @@ def quantiles(values: Iterable[float], shares: Sequence[float] = (0.5, 0.99)) ->
 
 
 def latency(trace: Trace, first: str, last: str, by: By = "correlation") -> list[float]:
-    """Seconds from when `first` was sent until `last` was there, for each story (or key) that has both, in order of `first`.
+    """Seconds from when `first` was sent until `last` was there, for each story (or key) that has both, in order of
+    `first`.
 
     Counts the first of each; `first` and `last` are moments (see the top of this module).
     """
@@ -106,7 +110,8 @@ def duplicates(trace: Trace, type: str | None = None) -> dict[tuple[str, str], i
 
 
 def backlog(trace: Trace, place: str) -> Series:
-    """How many messages queue `place` ("shop/payment") owns, from each change on: those that wait and those not yet acked.
+    """How many messages queue `place` ("shop/payment") owns, from each change on: those that wait and those not yet
+    acked.
 
     Raises ArgumentError for a queue that the trace does not name.
     """
@@ -144,7 +149,9 @@ def drain(trace: Trace, place: str) -> float | None:
 
 def groups(trace: Trace) -> list[str]:
     """The consumer groups of the trace, in order of first sight."""
-    return list(dict.fromkeys(row.note for row in trace if row.kind in ("assign", "fetch", "commit", "seek") and row.note))
+    return list(
+        dict.fromkeys(row.note for row in trace if row.kind in ("assign", "fetch", "commit", "seek") and row.note)
+    )
 
 
 def lag(trace: Trace, group: str | None = None) -> dict[str, Series]:

@@ -16,13 +16,13 @@ from edakit.sim.lab import Lab
 from edakit.sim.scenario import run
 from edakit.table import clean, number
 
-BIG = 10_000        # rows of a trace from which on a slider waits until it is let go
+BIG = 10_000  # rows of a trace from which on a slider waits until it is let go
 
 
 class Knob(NamedTuple):
     """One control: how it is turned, where it starts, what may be chosen."""
 
-    kind: str               # slider, list or box
+    kind: str  # slider, list or box
     start: Any
     low: float = 0
     high: float = 0
@@ -40,9 +40,13 @@ class Knob(NamedTuple):
 
 
 class Panel:
-    """What `panel` returns: `.values`, `.lab` and `.picture` as they are now; `.set(name=value)` turns knobs in code."""
+    """What `panel` returns: `.values`, `.lab` and `.picture` as they are now; `.set(name=value)` turns knobs in
+    code.
+    """
 
-    def __init__(self, build: Callable[..., Any], show: Callable[[Lab], Any], knobs: dict[str, Knob], fixed: dict[str, Any]) -> None:
+    def __init__(
+        self, build: Callable[..., Any], show: Callable[[Lab], Any], knobs: dict[str, Knob], fixed: dict[str, Any]
+    ) -> None:
         self._build, self._show, self._knobs, self._fixed = build, show, knobs, fixed
         self._turning = False
         self.values: dict[str, Any] = {name: knob.start for name, knob in knobs.items()}
@@ -57,7 +61,9 @@ class Panel:
             control.observe(lambda change, name=name: self._turned(name, change["new"]), names="value")
 
     def set(self, **values: Any) -> "Panel":
-        """Turn knobs in code, all at once. Raises ArgumentError for a knob that is not there or a value it does not have."""
+        """Turn knobs in code, all at once. Raises ArgumentError for a knob that is not there or a value it does not
+        have.
+        """
         for name, value in values.items():
             _check(self._knobs, name, value)
         self._turning = True
@@ -85,7 +91,7 @@ class Panel:
             self.lab = run(self._build, **self._fixed, **self.values)
             self.picture = self._show(self.lab)
             self.message = ""
-        except Exception as error:      # a knob turned too far is for the learner to read, not a stack
+        except Exception as error:  # noqa: BLE001  a knob turned too far is for the learner to read, not a stack
             kind = "" if isinstance(error, EdakitError) else f"{type(error).__name__}: "
             self.message = clean(f"{kind}{error}", 300)
         if self.picture is not None and not self.message:
@@ -97,7 +103,7 @@ class Panel:
         """Show what `show` has returned: a picture, or anything else as text."""
         drawn = hasattr(self.picture, "png")
         if drawn:
-            self._image.value = self.picture.png()
+            self._image.value = self.picture.png(quick=True)
         else:
             self._text.value = f"<pre>{html.escape(str(self.picture))}</pre>"
         self._image.layout.display = None if drawn else "none"
@@ -110,7 +116,9 @@ class Panel:
         self._line = widgets.Label()
         self._image = widgets.Image(format="png", layout={"max_width": "100%"})
         self._text = widgets.HTML()
-        self._box = widgets.VBox([*self._controls.values(), widgets.HBox([button, self._line]), self._image, self._text])
+        self._box = widgets.VBox(
+            [*self._controls.values(), widgets.HBox([button, self._line]), self._image, self._text]
+        )
 
     def __repr__(self) -> str:
         name = getattr(self._build, "__name__", "scenario")
@@ -120,19 +128,22 @@ class Panel:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """The controls; where there are none, the picture; where there is none, the words."""
-        bundle = dict(self._box._repr_mimebundle_())    # noqa: SLF001  (how ipywidgets shows itself; VBox has no public name for it)
+        bundle = dict(self._box._repr_mimebundle_())  # how ipywidgets shows itself
         bundle["text/plain"] = repr(self)
         if hasattr(self.picture, "png"):
             bundle["image/png"] = base64.b64encode(self.picture.png()).decode()
         return bundle
 
 
-def panel(build: Callable[..., Any], *, show: Callable[[Lab], Any] | None = None, seed: Any = 42, **knobs: Any) -> Panel:
+def panel(
+    build: Callable[..., Any], *, show: Callable[[Lab], Any] | None = None, seed: Any = 42, **knobs: Any
+) -> Panel:
     """Show a scenario with a control for each knob; every change runs it again under its seed and redraws `show(lab)`.
 
-    A knob is (low, high), (low, high, start), either with a unit as its last element: a slider, whole numbers if all are whole; a list:
-    a choice; True or False: a box. Anything else is passed to the scenario as it is (also `until` and `faults`, see `run`). `seed` may be
-    a knob too. `show` is `plot.timeline` unless told. Raises ArgumentError for a range that is none, or without ipywidgets.
+    A knob is (low, high), (low, high, start), either with a unit as its last element: a slider, whole numbers if all
+    are whole; a list: a choice; True or False: a box. Anything else is passed to the scenario as it is (also `until`
+    and `faults`, see `run`). `seed` may be a knob too. `show` is `plot.timeline` unless told. Raises ArgumentError for
+    a range that is none, or without ipywidgets.
     """
     if show is None:
         from edakit import plot
@@ -158,7 +169,9 @@ def _knob(name: str, spec: Any) -> Knob | None:
     numbers = spec[:-1] if unit else spec
     whole = all(isinstance(value, int) and not isinstance(value, bool) for value in numbers)
     if len(numbers) not in (2, 3) or not all(isinstance(value, (int, float)) for value in numbers):
-        raise ArgumentError(f"{name}={spec!r}: give (low, high) or (low, high, start), and a unit if you like; a list for a choice")
+        raise ArgumentError(
+            f"{name}={spec!r}: give (low, high) or (low, high, start), and a unit if you like; a list for a choice"
+        )
     low, high, start = numbers if len(numbers) == 3 else (*numbers, numbers[0])
     if not low < high or not low <= start <= high:
         raise ArgumentError(f"{name}={spec!r}: low must be below high, and the start between them")
@@ -177,7 +190,9 @@ def _control(widgets: Any, name: str, knob: Knob) -> Any:
     if knob.kind == "box":
         return widgets.Checkbox(value=knob.start, **look)
     if knob.kind == "list":
-        return widgets.Dropdown(options=[(clean(choice, 40), choice) for choice in knob.choices], value=knob.start, **look)
+        return widgets.Dropdown(
+            options=[(clean(choice, 40), choice) for choice in knob.choices], value=knob.start, **look
+        )
     look["layout"] = {"width": "32em"}
     if isinstance(knob.start, int):
         return widgets.IntSlider(value=knob.start, min=knob.low, max=knob.high, **look)
@@ -194,7 +209,11 @@ def _check(knobs: Mapping[str, Knob], name: str, value: Any) -> None:
     fits: bool | Sequence[Any] = value in knob.choices
     if knob.kind == "slider":
         whole = isinstance(knob.start, int)
-        fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool) and knob.low <= value <= knob.high
+        fits = (
+            isinstance(value, int if whole else (int, float))
+            and not isinstance(value, bool)
+            and knob.low <= value <= knob.high
+        )
     elif knob.kind == "box":
         fits = isinstance(value, bool)
     if not fits:

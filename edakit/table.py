@@ -1,15 +1,15 @@
 """Small aligned text tables: what a cell prints, what a reader compares, and what a picture says in words.
 
-The same values give the same text on every machine: no wall clock, no set order, no HTML. Numbers stand to the right, whole
-ones with a comma per thousand, others with about three figures, the same number of decimals in a whole column.
+The same values give the same text on every machine: no wall clock, no set order, no HTML. Numbers stand to the right,
+whole ones with a comma per thousand, others with about three figures, the same number of decimals in a whole column.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-WIDEST = 60     # characters of one cell
-MOST = 6        # decimals of a number, however small
+WIDEST = 60  # characters of one cell
+MOST = 6  # decimals of a number, however small
 
 
 class Table:
@@ -44,9 +44,9 @@ class Table:
 def table(rows: Any, columns: Sequence[str] | None = None) -> Table:
     """Lay rows out as a text table.
 
-    `rows` is a mapping of names to values, or an iterable of dicts (their keys name the columns, in order of first sight), of
-    named tuples, or of plain tuples (which `columns` names). With dicts, `columns` chooses and orders. Raises ValueError for rows
-    of unequal length.
+    `rows` is a mapping of names to values, or an iterable of dicts (their keys name the columns, in order of first
+    sight), of named tuples, or of plain tuples (which `columns` names). With dicts, `columns` chooses and orders.
+    Raises ValueError for rows of unequal length.
     """
     if isinstance(rows, Mapping):
         return Table(tuple(columns) if columns else ("", ""), [(name, value) for name, value in rows.items()])
@@ -79,7 +79,7 @@ def number(value: float, decimals: int | None = None) -> str:
     if not math.isfinite(value):
         return str(value)
     text = f"{value:,.{_decimals([value]) if decimals is None else decimals}f}"
-    return text[1:] if text.startswith("-") and not text.strip("-0.,") else text    # never -0
+    return text[1:] if text.startswith("-") and not text.strip("-0.,") else text  # never -0
 
 
 def clean(text: object, most: int = WIDEST) -> str:
@@ -123,4 +123,4 @@ def _plain(value: Any) -> Any:
 
 def _is_number(value: Any) -> bool:
     value = _plain(value)
-    return not isinstance(value, bool) and isinstance(value, (int, float, tuple))      # a tuple: a mean with its range
+    return not isinstance(value, bool) and isinstance(value, (int, float, tuple))  # a tuple: a mean with its range
