@@ -70,10 +70,6 @@ class Mapped(Protocol):
         """The kind of each node, by name."""
 
 
-def topology(self) -> Iterable[Edge]: ...
-    def nodes(self) -> dict[str, str]: ...
-
-
 def topology(source: Mapped | Trace | Any, highlight: Collection[str] = ()) -> Picture:
     """Draw who can hear whom: of a lab as it is wired, of a trace as far as something was sent.
 
@@ -161,7 +157,9 @@ def _places(nodes: dict[str, str], edges: list[tuple[str, str]]) -> tuple[dict[s
     return place, height
 
 
-def _draw_edge(canvas: Canvas, tail: Point, head: Point, kind: str, labels: list[str], *, both: bool, new: bool) -> None:
+def _draw_edge(
+    canvas: Canvas, tail: Point, head: Point, kind: str, labels: list[str], *, both: bool, new: bool
+) -> None:
     """An arrow from border to border; of two that go both ways each keeps to its right, its label beside it."""
     (x0, y0), (x1, y1) = tail, head
     length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5 or 1.0
