@@ -143,8 +143,12 @@ def check_handler(handler: object, what: str) -> None:
 
 def checked_name(what: str, name: object) -> str:
     """A name as it may stand in a trace. Raises WiringError for anything but letters, digits, `-`, `_` and inner dots."""
-    if not isinstance(name, str) or not name or not all(c.isalnum() or c in "-_." for c in name) or name[0] == "." or name[-1] == ".":
-        raise WiringError(f"{what} name {name!r}: use letters, digits, - and _ (names stand in traces and pictures)")
-    if name.rpartition(".")[2].isdigit() and "." in name:
-        raise WiringError(f"{what} name {name!r}: .{name.rpartition('.')[2]} at the end is how instances are numbered; use another name")
-    return name
+    if isinstance(name, str):
+        if name.isidentifier():
+            return name
+        words = name.split(".")
+        if len(words) > 1 and words[-1].isdigit():
+            raise WiringError(f"{what} name {name!r}: .{words[-1]} at the end is how instances are numbered; use another name")
+        if all(word and all(char.isalnum() or char in "-_" for char in word) for word in words):
+            return name
+    raise WiringError(f"{what} name {name!r}: use letters, digits, - and _ (names stand in traces and pictures)")

@@ -1,6 +1,9 @@
 """Topic patterns: words between dots, `*` for one of them, `#` for any number."""
 
+from functools import lru_cache
 
+
+@lru_cache(maxsize=4096)
 def topic_matches(pattern: str, routing_key: str) -> bool:
     """Whether a topic pattern covers a routing key.
 

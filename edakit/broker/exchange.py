@@ -26,25 +26,25 @@ class Exchange:
             raise WiringError(known("exchange type", kind, list(COVERS)))
         self.name, self.kind = name, kind
         self.bindings: list[tuple[str, str]] = []               # pattern, queue
-        self._routes: dict[str, tuple[str, ...]] = {}           # forgotten when a binding changes
+        self.routes: dict[str, tuple[str, ...]] = {}            # what `route` has found out; forgotten when a binding changes
 
     def bind(self, queue: str, pattern: str = "#") -> None:
         """Let a queue receive what the pattern covers. Binding twice is binding once."""
         if (pattern, queue) not in self.bindings:
             self.bindings.append((pattern, queue))
-            self._routes.clear()
+            self.routes.clear()
 
     def unbind(self, queue: str, pattern: str = "#") -> None:
         """Take a binding back. Raises WiringError if there is none."""
         if (pattern, queue) not in self.bindings:
             raise WiringError(known("binding", f"{pattern} -> {queue}", [f"{p} -> {q}" for p, q in self.bindings]))
         self.bindings.remove((pattern, queue))
-        self._routes.clear()
+        self.routes.clear()
 
     def route(self, key: str) -> tuple[str, ...]:
         """The names of the queues that a routing key reaches, each once. A key seen before costs one dictionary lookup."""
-        names = self._routes.get(key)
+        names = self.routes.get(key)
         if names is None:
             covers = COVERS[self.kind]
-            names = self._routes[key] = tuple(dict.fromkeys(queue for pattern, queue in self.bindings if covers(pattern, key)))
+            names = self.routes[key] = tuple(dict.fromkeys([queue for pattern, queue in self.bindings if covers(pattern, key)]))
         return names

@@ -31,20 +31,15 @@ class Consumer:
 class Delivery:
     """One message handed to one consumer. `count`: how many times it has been delivered, this time included."""
 
-    __slots__ = ("consumer", "count", "event", "queue", "tag")
+    __slots__ = ("consumer", "count", "event", "place", "queue", "tag")
 
     def __init__(self, queue: "Queue", tag: int, event: Event, count: int, consumer: Consumer) -> None:
-        self.queue, self.tag, self.event, self.count, self.consumer = queue, tag, event, count, consumer
+        self.queue, self.place, self.tag, self.event, self.count, self.consumer = queue, queue.place, tag, event, count, consumer
 
     @property
     def redelivered(self) -> bool:
         """Whether some consumer may have seen it before."""
         return self.count > 1
-
-    @property
-    def place(self) -> str:
-        """The queue it comes from."""
-        return self.queue.place
 
 
 class Queue:

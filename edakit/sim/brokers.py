@@ -4,6 +4,7 @@ A service deployed here gets one queue, bound by its `on` patterns; its instance
 leaves unsettled is given back after `ack_timeout`; a crashed consumer's at once, when its connection ends.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from edakit.broker.exchange import Exchange
@@ -27,13 +28,15 @@ class Broker:
     def __init__(self, lab: "Lab", name: str, *, exchange: str = "topic", inline: bool = False, ack_timeout: float = 30,
         delivery_limit: int | None = None) -> None:
         self.lab, self.name, self.inline, self.delivery_limit = lab, checked_name("broker", name), inline, delivery_limit
-        self.kernel, self.network, self.add = lab.kernel, lab.network, lab.trace.add
+        self.kernel, self.network, self.add, self.write = lab.kernel, lab.network, lab.trace.add, lab.trace.write
         self.exchange = Exchange(name, exchange)
         self.queues: dict[str, Queue] = {}
+        self._pending = lab.pending
         self.ack_timeout = nanoseconds(ack_timeout, "ack_timeout")
         self._instances: dict[Consumer, Instance] = {}
+        self._receive: dict[Consumer, Callable[[Delivery], None]] = {}
         self._consumers: dict[Instance, Consumer] = {}
-        self._routes: dict[tuple[str, ...], tuple[list[Queue], str]] = {}      # names of queues: the queues, and how a row names them
+        self._routes: dict[tuple[str, ...], tuple[list[Queue], str]] = {}      # names: the queues, and how a row names them
 
     def queue(self, name: str, *, bind: str = "#", limit: int | None = None, dead_letter: bool = True) -> Queue:
         """Declare a queue and bind it. Raises WiringError if it is there already."""
@@ -48,20 +51,24 @@ class Broker:
 
         Raises PayloadError if the data is not JSON, ClosedError if the lab is closed.
         """
-        event = self.lab.event(type, data, key, self.lab.client(source), None)
-        self.network.send("publish", source, self.name, event, self.accept, event, self.kernel.ns)
+        if source not in self.lab.clients:
+            self.lab.client(source)
+        event = self.lab.event(type, data, key, source, None)
+        self.network.send("publish", source, self.name, event, self.accept, event, event.ns)
         return event
 
     def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
         """Take an event: route it, then see who can have it."""
-        names = self.exchange.route(event.type)
+        names = self.exchange.routes.get(event.type)
+        if names is None:
+            names = self.exchange.route(event.type)
         route = self._routes.get(names)
         if route is None:
             route = self._routes[names] = [self.queues[name] for name in names], " ".join(names)
         queues, note = route
         for queue in queues:
             queue.put(event)
-        self.add(self.kernel.ns, "publish", self.name, event.source, event, 0, since, note)
+        self.write((self.kernel.ns, "publish", self.name, event.source, event, 0, since, note))
         if confirm:
             source, task, ticket = confirm
             self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket)
@@ -79,14 +86,14 @@ class Broker:
         """Send out what may go out."""
         while queue.ready and (delivery := queue.next()):
             consumer, event = delivery.consumer, delivery.event
-            self.add(self.kernel.ns, "deliver", queue.place, consumer.name, event, delivery.tag)
-            if not self.network.send("deliver", self.name, consumer.name, event, self._instances[consumer].receive, delivery):
+            self.write((self.kernel.ns, "deliver", queue.place, consumer.name, event, delivery.tag, 0, ""))
+            if not self.network.send("deliver", self.name, consumer.name, event, self._receive[consumer], delivery):
                 self.kernel.later(self.ack_timeout, self._overdue, delivery)
 
     def settle(self, instance: Instance, delivery: Delivery, error: Exception | None, result: Any) -> None:
         """The handler has ended: send the ack or the nack, and the answer if somebody asked."""
         event, ns, done = delivery.event, self.kernel.ns, error is None or isinstance(error, Refused)
-        if done and event.id in self.lab.pending:
+        if done and event.id in self._pending:
             self.lab.answer(instance.name, event, result, error)
         if done:
             sent = self.network.send("ack", instance.name, self.name, event, self.ack, delivery, ns)
@@ -99,8 +106,10 @@ class Broker:
     def ack(self, delivery: Delivery, since: int) -> None:
         """A consumer is done with a delivery."""
         queue = delivery.queue
-        self.add(self.kernel.ns, queue.ack(delivery), queue.place, delivery.consumer.name, delivery.event, delivery.tag, since)
-        self.push(queue)
+        settled = queue.ack(delivery)
+        self.write((self.kernel.ns, settled, queue.place, delivery.consumer.name, delivery.event, delivery.tag, since, ""))
+        if queue.ready:
+            self.push(queue)
 
     def nack(self, delivery: Delivery, since: int, requeue: bool, why: str) -> None:
         """A consumer could not handle a delivery."""
@@ -133,7 +142,8 @@ class Broker:
             for pattern in service.handlers:
                 self.exchange.bind(service.name, pattern)
         instance, consumer = Instance(deployment, name, self), Consumer(name, deployment.prefetch)
-        self._instances[consumer], self._consumers[instance] = instance, consumer
+        self._instances[consumer], self._receive[consumer] = instance, instance.receive
+        self._consumers[instance] = consumer
         self.queues[service.name].join(consumer)
         self.push(self.queues[service.name])
         return instance
@@ -144,7 +154,7 @@ class Broker:
 
     def _disconnected(self, instance: Instance) -> None:
         consumer, queue = self._consumers.pop(instance), self.queues[instance.service.name]
-        del self._instances[consumer]
+        del self._instances[consumer], self._receive[consumer]
         for delivery in queue.leave(consumer):
             self._give_back(delivery, self.kernel.ns, True, "its consumer is gone")
         self.push(queue)

@@ -59,10 +59,11 @@ class Kernel:
     """A clock, a heap of timers and a queue of ready tasks."""
 
     def __init__(self) -> None:
-        self.ns, self.tasks = 0, dict[Task, None]()         # tasks: strong references, in order of spawning
+        self.ns, self.seq = 0, 0
         self.current: Any = None
-        self.seq, self.heap = 0, list[tuple[int, int, Any, Any]]()      # (when, ticket, task, None) or (when, number, function, args)
-        self._ready = deque[tuple[Any, Any, Any]]()                     # (task, step, value) or (None, function, args)
+        self.tasks: dict[Task, None] = {}                       # strong references, in order of spawning
+        self.heap: list[tuple[int, int, Any, Any]] = []         # (when, ticket, task, None) or (when, number, function, args)
+        self._ready: deque[tuple[Any, Any, Any]] = deque()      # (task, step, value) or (None, function, args)
 
     @types.coroutine
     def sleep(self, ns: int) -> Generator[object, None, None]:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from edakit.chance import Duration, Random, draw
 from edakit.delivery import Retry
 from edakit.errors import CallError, ClosedError, DurationError, Livelock, PayloadError, WiringError, known
-from edakit.event import Event, freeze
+from edakit.event import NOTHING, Event, freeze, new_event
 from edakit.presets import settings
 from edakit.saga import Saga
 from edakit.service import Service, checked_name, nobody
@@ -75,7 +75,8 @@ class Lab:
     def __init__(self, seed: int = 0, *, hop: float = HOP / SECOND) -> None:
         self.seed, self.kernel, self.trace = seed, Kernel(), Trace()
         self._randoms: dict[str, Random] = {}
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, int] = {}                       # events by id without the number
+        self._words: dict[str, tuple[str, str]] = {}            # event types, cut behind the first word
         self.network = Network(self.kernel, self.trace, self.random, nanoseconds(hop, "hop"))
         self.homes: dict[str, Home] = {}
         self.databases: dict[str, Database] = {}
@@ -109,16 +110,15 @@ class Lab:
             if not isinstance(key, int):
                 raise PayloadError(f"key {key!r}: a key is a string or a whole number")
             key = str(key)
-        if key is None:
-            stem = type
-        else:                               # the key stands behind the first word
-            dot = type.find(".")
-            stem = f"{type}-{key}" if dot < 0 else f"{type[:dot]}-{key}{type[dot:]}"
-        counts = self._counts
+        words = self._words.get(type)
+        if words is None:
+            entity, dot, verb = type.partition(".")
+            words = self._words[type] = entity, dot + verb
+        counts, stem = self._counts, type if key is None else f"{words[0]}-{key}{words[1]}"
         counts[stem] = n = counts.get(stem, 0) + 1
         id = f"{stem}.{n}"
         causation, correlation = (None, id) if cause is None else (cause.id, cause.correlation)
-        return Event(id, type, source, freeze(data), key, self.kernel.ns, causation, correlation)  # type: ignore[arg-type]
+        return new_event((id, type, source, freeze(data), key, self.kernel.ns, causation, correlation, NOTHING))
 
     def broker(self, name: str, *, like: str | None = None, **options: Any) -> Broker:
         """A message broker. like: "rabbitmq", "rabbitmq-quorum" or "in-process"; options: exchange, ack_timeout (seconds)."""
@@ -232,22 +232,28 @@ class Lab:
         if not isinstance(count, int) or count < 0:
             raise WiringError(f"count={count!r}: a whole number, 0 or more")
         random, word = self.random(f"workload/{source}/{type}"), type.rpartition("/")[2].partition(".")[0]
-        self.client(source)
+        fixed = nanoseconds(every, "every") if isinstance(every, (int, float)) else None
+        publish = self._publisher(target, type, timeout, self.client(source))
 
-        async def produce() -> None:
-            await self.kernel.sleep(nanoseconds(start, "start"))
-            for n in range(1, count + 1):
-                await self.kernel.sleep(nanoseconds(draw(every, random), "every"))
-                made = data(n, random) if callable(data) else {word: n} if data is None else data
-                if key is not None and key not in made:
-                    raise PayloadError(f"key={key!r}, but {made!r} has no such field")
-                name = None if key is None else str(made[key])
-                if isinstance(target, Server):
-                    self.call(type, made, timeout=timeout, key=name, source=source)
-                else:
-                    target.publish(type, made, key=name, source=source)
+        def wait() -> int:
+            return nanoseconds(draw(every, random), "every") if fixed is None else fixed
 
-        self.kernel.spawn(f"workload {type}", produce)
+        def produce(n: int) -> None:
+            made = data(n, random) if callable(data) else {word: n} if data is None else data
+            if key is not None and key not in made:
+                raise PayloadError(f"key={key!r}, but {made!r} has no such field")
+            publish(made, None if key is None else str(made[key]))
+            if n < count:
+                self.kernel.later(wait(), produce, n + 1)
+
+        if count:
+            self.kernel.later(nanoseconds(start, "start") + wait(), produce, 1)
+
+    def _publisher(self, target: Home, type: str, timeout: float, source: str) -> Callable[[Any, str | None], object]:
+        """What a workload does with data and a key: publish them, or ask with them."""
+        if isinstance(target, Server):
+            return lambda data, key: self.call(type, data, timeout=timeout, key=key, source=source)
+        return lambda data, key: target.publish(type, data, key, source=source)
 
     def call(self, service: str, data: Any = None, *, timeout: float = 30, key: str | int | None = None, source: str = "client") -> None:
         """Ask a service from outside: the answer, a refusal or the timeout is in the trace."""

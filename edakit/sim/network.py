@@ -25,21 +25,26 @@ class Network:
         self.kernel, self.trace, self.random, self.hop = kernel, trace, random, hop
         self.faults: list[Faults] = []
         self.disturbed = False
+        self.send = self._undisturbed()
         self._holds: dict[tuple[str, str], list[tuple[str, str, tuple[Any, ...]]]] = {}    # link named -> source, target, message
         self._cuts: list[tuple[str, str]] = []
         self._last: dict[tuple[str, str], int] = {}             # link -> latest arrival so far
         self._spent: dict[int, int] = {}                        # fault -> how often it has struck
 
-    def send(self, leg: str, source: str, target: str, event: Event, arrive: Callable[..., object], *args: Any) -> bool:
-        """Carry a message: `arrive(*args)` is called when it is there. False: it was lost on the way."""
-        if not self.disturbed:              # kernel.later, written out: the busiest lines of a run
-            kernel = self.kernel
-            kernel.seq = number = kernel.seq + 1
-            heappush(kernel.heap, (kernel.ns + self.hop, number, arrive, args))
-            return True
-        return self._brave(leg, source, target, event, (arrive, *args))
+    def _undisturbed(self) -> Callable[..., bool]:
+        """`send` as long as nothing can go wrong: kernel.later, written out, since nothing in a run is called more often."""
+        kernel, heap, hop = self.kernel, self.kernel.heap, self.hop
 
-    def _brave(self, leg: str, source: str, target: str, event: Event, message: tuple[Any, ...]) -> bool:
+        def send(leg: str, source: str, target: str, event: Event, arrive: Callable[..., object], *args: Any) -> bool:
+            """Carry a message: `arrive(*args)` is called when it is there. False: it was lost on the way."""
+            kernel.seq = number = kernel.seq + 1
+            heappush(heap, (kernel.ns + hop, number, arrive, args))
+            return True
+
+        return send
+
+    def _disturbed(self, leg: str, source: str, target: str, event: Event, *message: Any) -> bool:
+        """`send` where faults, holds and cuts are looked up."""
         link, add, ns = f"{source}>{target}", self.trace.add, self.kernel.ns
         if any(_covers(cut, source, target) for cut in self._cuts):
             add(ns, "drop", link, source, event, 0, ns, leg)
@@ -87,12 +92,15 @@ class Network:
     def disturb(self, fault: Faults) -> None:
         """Let a fault strike from now on."""
         self.faults.append(fault)
-        self.disturbed = True
+        self._stir()
+
+    def _stir(self) -> None:
+        self.disturbed, self.send = True, self._disturbed
 
     def hold(self, a: str, b: str) -> None:
         """Keep what is sent between two nodes; it stays visible in `in_flight`."""
         self._holds.setdefault((a, b), [])
-        self.disturbed = True
+        self._stir()
         self.trace.add(self.kernel.ns, "hold", f"{a}>{b}", "", None)
 
     def release(self, a: str, b: str) -> None:
@@ -108,7 +116,7 @@ class Network:
             if link not in self._cuts:
                 self._cuts.append(link)
                 self.trace.add(self.kernel.ns, "cut", f"{link[0]}>{link[1]}", "", None)
-        self.disturbed = True
+        self._stir()
 
     def mend(self, a: str, b: str) -> None:
         """Carry messages between two nodes again; what was lost stays lost."""

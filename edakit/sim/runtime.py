@@ -103,18 +103,18 @@ class Instance:
 
     async def _work(self) -> None:
         """Take, handle, settle; wait for more."""
-        kernel, inbox, idle, settle, add = self.kernel, self.inbox, self._idle, self.home.settle, self.lab.trace.add
-        me = kernel.current
+        kernel, inbox, idle, settle, write = self.kernel, self.inbox, self._idle, self.home.settle, self.lab.trace.write
+        me, name, handler = kernel.current, self.name, self.service.handler
         while True:
             while inbox:
                 delivery = inbox.popleft()
                 event, began = delivery.event, kernel.ns
                 try:
-                    result = await self.service.handler(event.type)(event, SimContext(self, delivery, event))
+                    result = await handler(event.type)(event, SimContext(self, delivery, event))
                 except Exception as error:      # whatever a handler raises is part of the story
                     settle(self, delivery, *await self._retried(delivery, began, error))
                 else:
-                    add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began)
+                    write((kernel.ns, "handle", delivery.place, name, event, delivery.tag, began, ""))
                     settle(self, delivery, None, result)
             idle.append((me, kernel.ticket()))
             await kernel.park(IDLE)
@@ -273,8 +273,10 @@ class SimContext:
 
     async def gather(self, *work: Awaitable[Any]) -> list[Any]:
         """Do several things at once; return their results in order. The first error cancels the rest and comes out here."""
-        kernel, results, left, failures = self.instance.kernel, [None] * len(work), len(work), list[Exception]()
-        parent, tasks = kernel.current, self.instance.tasks
+        kernel, parent, tasks = self.instance.kernel, self.instance.kernel.current, self.instance.tasks
+        results: list[Any] = [None] * len(work)
+        failures: list[Exception] = []
+        left = len(work)
 
         async def one(n: int, part: Awaitable[Any]) -> None:
             nonlocal left
