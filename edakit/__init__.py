@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edakit.panel import panel
     from edakit.table import grid, table
 
-if sys.version_info < (3, 11):     # pip refuses this too; a checkout on the path does not
+if sys.version_info < (3, 11):  # pip refuses this too; a checkout on the path does not
     raise ImportError(f"edakit needs Python 3.11 or later, this is {sys.version.split()[0]}: start Jupyter from a newer one")
 
 NAMES = {
@@ -82,5 +82,5 @@ def __getattr__(name: str) -> Any:
     module, attribute = LAZY[name]
     value = import_module(module)
     value = getattr(value, attribute) if attribute else value
-    globals()[name] = value     # a submodule of the same name may have taken its place
+    globals()[name] = value  # a submodule of the same name may have taken its place
     return value

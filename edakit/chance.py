@@ -12,7 +12,7 @@ from typing import Protocol
 
 from edakit.errors import DurationError
 
-Random = _random.Random     # the only generator of the kit; every component of a lab has one of its own, seeded by its name
+Random = _random.Random  # the only generator of the kit; every component of a lab has one of its own, seeded by its name
 
 
 class Distribution(Protocol):

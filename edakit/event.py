@@ -30,7 +30,7 @@ class Frozen(dict[str, Any]):
 NOTHING = Frozen()
 SIMPLE = frozenset({str, int, bool, type(None)})
 STRINGS = frozenset({str})
-EPOCH = datetime(2000, 1, 1)    # noqa: DTZ001  (virtual time has no zone; only its arithmetic is used)
+EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  (virtual time has no zone; only its arithmetic is used)
 
 
 def freeze(data: Any, where: str = "data") -> Any:
@@ -57,14 +57,14 @@ def freeze(data: Any, where: str = "data") -> Any:
 class Event(NamedTuple):
     """One fact. Handlers read it; `ctx.publish` makes the next one and fills in where it came from."""
 
-    id: str                     # readable and stable: order-42.placed.1 is the first order.placed with key 42
-    type: str                   # order.placed: dotted, past tense
-    source: str                 # who published it
-    data: Any                   # JSON, frozen
-    key: str | None             # what must stay in order together, e.g. the order number
-    ns: int                     # when it happened, virtual nanoseconds
-    causation: str | None       # id of the event that led to it
-    correlation: str            # id of the event that the whole story began with
+    id: str  # readable and stable: order-42.placed.1 is the first order.placed with key 42
+    type: str  # order.placed: dotted, past tense
+    source: str  # who published it
+    data: Any  # JSON, frozen
+    key: str | None  # what must stay in order together, e.g. the order number
+    ns: int  # when it happened, virtual nanoseconds
+    causation: str | None  # id of the event that led to it
+    correlation: str  # id of the event that the whole story began with
     extensions: Mapping[str, str] = NOTHING
 
     @property

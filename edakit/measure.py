@@ -134,9 +134,7 @@ def backlog(trace: Trace, place: str) -> Series:
 
 def queues(trace: Trace) -> list[str]:
     """The queues of the trace, as "broker/queue", in order of first sight."""
-    return list(
-        dict.fromkeys(f"{row.place}/{name}" for row in trace if row.kind == "publish" for name in row.note.split())
-    )
+    return list(dict.fromkeys(f"{row.place}/{name}" for row in trace if row.kind == "publish" for name in row.note.split()))
 
 
 def drain(trace: Trace, place: str) -> float | None:
@@ -149,9 +147,7 @@ def drain(trace: Trace, place: str) -> float | None:
 
 def groups(trace: Trace) -> list[str]:
     """The consumer groups of the trace, in order of first sight."""
-    return list(
-        dict.fromkeys(row.note for row in trace if row.kind in ("assign", "fetch", "commit", "seek") and row.note)
-    )
+    return list(dict.fromkeys(row.note for row in trace if row.kind in ("assign", "fetch", "commit", "seek") and row.note))
 
 
 def lag(trace: Trace, group: str | None = None) -> dict[str, Series]:

@@ -116,9 +116,7 @@ class Panel:
         self._line = widgets.Label()
         self._image = widgets.Image(format="png", layout={"max_width": "100%"})
         self._text = widgets.HTML()
-        self._box = widgets.VBox(
-            [*self._controls.values(), widgets.HBox([button, self._line]), self._image, self._text]
-        )
+        self._box = widgets.VBox([*self._controls.values(), widgets.HBox([button, self._line]), self._image, self._text])
 
     def __repr__(self) -> str:
         name = getattr(self._build, "__name__", "scenario")
@@ -135,9 +133,7 @@ class Panel:
         return bundle
 
 
-def panel(
-    build: Callable[..., Any], *, show: Callable[[Lab], Any] | None = None, seed: Any = 42, **knobs: Any
-) -> Panel:
+def panel(build: Callable[..., Any], *, show: Callable[[Lab], Any] | None = None, seed: Any = 42, **knobs: Any) -> Panel:
     """Show a scenario with a control for each knob; every change runs it again under its seed and redraws `show(lab)`.
 
     A knob is (low, high), (low, high, start), either with a unit as its last element: a slider, whole numbers if all
@@ -190,9 +186,7 @@ def _control(widgets: Any, name: str, knob: Knob) -> Any:
     if knob.kind == "box":
         return widgets.Checkbox(value=knob.start, **look)
     if knob.kind == "list":
-        return widgets.Dropdown(
-            options=[(clean(choice, 40), choice) for choice in knob.choices], value=knob.start, **look
-        )
+        return widgets.Dropdown(options=[(clean(choice, 40), choice) for choice in knob.choices], value=knob.start, **look)
     look["layout"] = {"width": "32em"}
     if isinstance(knob.start, int):
         return widgets.IntSlider(value=knob.start, min=knob.low, max=knob.high, **look)
@@ -210,9 +204,7 @@ def _check(knobs: Mapping[str, Knob], name: str, value: Any) -> None:
     if knob.kind == "slider":
         whole = isinstance(knob.start, int)
         fits = (
-            isinstance(value, int if whole else (int, float))
-            and not isinstance(value, bool)
-            and knob.low <= value <= knob.high
+            isinstance(value, int if whole else (int, float)) and not isinstance(value, bool) and knob.low <= value <= knob.high
         )
     elif knob.kind == "box":
         fits = isinstance(value, bool)

@@ -11,7 +11,7 @@ from edakit.errors import WiringError, known
 class Preset(NamedTuple):
     """Named after the system it behaves like: what kind of thing that is, and {setting: (value, what it means, source)}."""
 
-    kind: str       # broker, stream or server
+    kind: str  # broker, stream or server
     settings: dict[str, tuple[Any, str, str]]
 
 
@@ -19,8 +19,16 @@ PRESETS = {
     "rabbitmq": Preset(
         "broker",
         {
-            "delivery_limit": (None, "a classic queue gives back for ever", "rabbitmq.com/docs/quorum-queues, poison message handling"),
-            "ack_timeout": (1800, "seconds until an unsettled delivery is given back", "rabbitmq.com/docs/consumers, acknowledgement timeout"),
+            "delivery_limit": (
+                None,
+                "a classic queue gives back for ever",
+                "rabbitmq.com/docs/quorum-queues, poison message handling",
+            ),
+            "ack_timeout": (
+                1800,
+                "seconds until an unsettled delivery is given back",
+                "rabbitmq.com/docs/consumers, acknowledgement timeout",
+            ),
             "exchange": ("topic", "routing by patterns on the event type", "rabbitmq.com/docs/exchanges"),
         },
     ),
@@ -28,13 +36,23 @@ PRESETS = {
         "broker",
         {
             "delivery_limit": (20, "the default since RabbitMQ 4.0", "rabbitmq.com/docs/quorum-queues, poison message handling"),
-            "ack_timeout": (1800, "seconds until an unsettled delivery is given back", "rabbitmq.com/docs/consumers, acknowledgement timeout"),
+            "ack_timeout": (
+                1800,
+                "seconds until an unsettled delivery is given back",
+                "rabbitmq.com/docs/consumers, acknowledgement timeout",
+            ),
             "exchange": ("topic", "routing by patterns on the event type", "rabbitmq.com/docs/exchanges"),
         },
     ),
     "in-process": Preset(
         "broker",
-        {"inline": (True, "handlers run inside the publisher's call; errors come back to it", "Fowler, What do you mean by Event-Driven?")},
+        {
+            "inline": (
+                True,
+                "handlers run inside the publisher's call; errors come back to it",
+                "Fowler, What do you mean by Event-Driven?",
+            )
+        },
     ),
     "kafka": Preset(
         "stream",

@@ -24,7 +24,7 @@ from edakit.service import Handler, check_handler, checked_name
 from edakit.units import nanoseconds
 
 NO_RETRY = Retry(0)
-KEEP_TRYING = Retry(8, backoff=0.1)         # a compensation must get through: it is tried for about 25 s, then a person is asked
+KEEP_TRYING = Retry(8, backoff=0.1)  # a compensation must get through: it is tried for about 25 s, then a person is asked
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Entry(NamedTuple):
 
     outcome: Literal["done", "failed", "undone", "stuck"]
     step: str
-    unknown: bool = False       # failed without an answer: it may have happened, so it is undone too
+    unknown: bool = False  # failed without an answer: it may have happened, so it is undone too
 
 
 class Task(NamedTuple):
@@ -91,7 +91,7 @@ class Task(NamedTuple):
 
     verb: Literal["do", "undo"]
     step: Step
-    number: int                 # place in the list, from 1
+    number: int  # place in the list, from 1
 
 
 class SagaRun:
@@ -101,8 +101,8 @@ class SagaRun:
         self.steps = steps
         self.log: list[Entry] = []
         self.status = "running" if steps else "completed"
-        self._owed: list[Step] = []         # done and not undone, in order
-        self._at = 0                        # the step under way
+        self._owed: list[Step] = []  # done and not undone, in order
+        self._at = 0  # the step under way
         for entry in log:
             self.note(entry)
 
@@ -120,7 +120,9 @@ class SagaRun:
         task = self.next()
         fits = task is not None and task.step.name == entry.step and entry.outcome in OUTCOMES[task.verb]
         if task is None or not fits:
-            raise ValueError(f"{entry.outcome} {entry.step}: the run is {self.status}, its next task is {task and task[0]} {task and task.step.name}")
+            raise ValueError(
+                f"{entry.outcome} {entry.step}: the run is {self.status}, its next task is {task and task[0]} {task and task.step.name}"
+            )
         self.log.append(entry)
         if entry.outcome == "done":
             self._at += 1

@@ -107,7 +107,9 @@ class Service:
             check_handler(handler, f"{self.name}.on{patterns!r}")
             for pattern in patterns:
                 if pattern in self.handlers:
-                    raise HandlerError(f"{self.name} handles {pattern!r} already: one handler a pattern; run the cell that makes the service again")
+                    raise HandlerError(
+                        f"{self.name} handles {pattern!r} already: one handler a pattern; run the cell that makes the service again"
+                    )
                 self.handlers[pattern] = handler
             self._found.clear()
             return handler

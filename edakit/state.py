@@ -18,7 +18,7 @@ class QueueState:
     """A queue: what waits, what is out, what was given up. Counts are deliveries so far."""
 
     ready: list[tuple[Event, int]] = field(default_factory=list)
-    unacked: dict[int, tuple[Event, int, str]] = field(default_factory=dict)     # tag -> event, count, consumer
+    unacked: dict[int, tuple[Event, int, str]] = field(default_factory=dict)  # tag -> event, count, consumer
     dead: list[Event] = field(default_factory=list)
 
 
@@ -44,13 +44,13 @@ class State:
     """Everything that rows can change, by place."""
 
     queues: dict[str, QueueState] = field(default_factory=dict)
-    logs: dict[str, list[Event]] = field(default_factory=dict)                   # partition -> events; index = offset
-    groups: dict[tuple[str, str], GroupState] = field(default_factory=dict)      # (group, partition)
+    logs: dict[str, list[Event]] = field(default_factory=dict)  # partition -> events; index = offset
+    groups: dict[tuple[str, str], GroupState] = field(default_factory=dict)  # (group, partition)
     databases: dict[str, dict[str, Any]] = field(default_factory=dict)
-    sagas: dict[tuple[str, str], SagaState] = field(default_factory=dict)        # (saga, run)
-    down: set[str] = field(default_factory=set)                                  # crashed instances
-    held: set[str] = field(default_factory=set)                                  # links
-    cut: set[str] = field(default_factory=set)                                   # links
+    sagas: dict[tuple[str, str], SagaState] = field(default_factory=dict)  # (saga, run)
+    down: set[str] = field(default_factory=set)  # crashed instances
+    held: set[str] = field(default_factory=set)  # links
+    cut: set[str] = field(default_factory=set)  # links
 
     def queue(self, place: str) -> QueueState:
         """The queue of that name, empty if no row has named it yet."""

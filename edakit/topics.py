@@ -11,7 +11,7 @@ def topic_matches(pattern: str, routing_key: str) -> bool:
     dots is an empty word. Source: RabbitMQ, topic exchange (https://www.rabbitmq.com/docs/exchanges; rabbit_exchange_type_topic).
     """
     words = routing_key.split(".") if routing_key else []
-    reached = {0}               # how many words of the key the pattern so far may have used up
+    reached = {0}  # how many words of the key the pattern so far may have used up
     for word in pattern.split(".") if pattern else []:
         if word == "#":
             reached = set(range(min(reached), len(words) + 1))

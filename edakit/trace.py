@@ -56,16 +56,16 @@ KINDS = {
 }
 __doc__ = __doc__.replace("{kinds}", "\n".join(f"    {kind:10} {text}" for kind, text in KINDS.items()))  # type: ignore[union-attr]
 
-OFFSETS = ("append", "assign", "fetch", "commit", "seek", "skip")     # kinds whose tag may be 0
-WIDTH = 8       # fields of a row
-SHOWN = 40      # rows that a printed trace shows
+OFFSETS = ("append", "assign", "fetch", "commit", "seek", "skip")  # kinds whose tag may be 0
+WIDTH = 8  # fields of a row
+SHOWN = 40  # rows that a printed trace shows
 
 
 class Row(NamedTuple):
     """One thing that happened."""
 
-    ns: int                     # virtual nanoseconds
-    kind: str                   # one of KINDS
+    ns: int  # virtual nanoseconds
+    kind: str  # one of KINDS
     place: str
     who: str
     event: Event | None
@@ -104,7 +104,7 @@ class Trace(Sequence[Row]):
 
     def __init__(self, rows: "Sequence[Row] | Iterator[Row]" = ()) -> None:
         self._flat: list[Any] = [field for row in rows for field in row]
-        self.write: Write = self._flat.extend       # takes one row, whole: the hottest call of the kit
+        self.write: Write = self._flat.extend  # takes one row, whole: the hottest call of the kit
 
     def add(
         self, ns: int, kind: str, place: str, who: str, event: Event | None, tag: int = 0, since: int = 0, note: str = ""
@@ -198,7 +198,7 @@ class Trace(Sequence[Row]):
         if id not in events:
             raise ValueError(f"no event {id!r} in this trace; it has {', '.join(islice(events, 5)) or 'no events'}...")
         story = {id}
-        for each in events.values():    # a cause comes before its effects
+        for each in events.values():  # a cause comes before its effects
             if each.causation in story:
                 story.add(each.id)
         mine = [(n, self[n]) for n, each in enumerate(self._flat[4::WIDTH]) if each is not None and each.id in story]
@@ -256,7 +256,9 @@ class Trace(Sequence[Row]):
         cells.insert(0, ["time", "what", "where", "who", "event", "tag", "note"])
         used = [n for n in range(7) if any(row[n] for row in cells[1:])]
         wide = [max(len(row[n]) for row in cells) for n in range(7)]
-        lines = ["  ".join(row[n].rjust(wide[n]) if n in (0, 5) else row[n].ljust(wide[n]) for n in used).rstrip() for row in cells]
+        lines = [
+            "  ".join(row[n].rjust(wide[n]) if n in (0, 5) else row[n].ljust(wide[n]) for n in used).rstrip() for row in cells
+        ]
         if tail > head:
             lines.insert(head + 1, f"... {tail - head:,} rows more: ask for .where(kind=...), .of(event) or a slice")
         return "\n".join(lines)
@@ -291,7 +293,15 @@ def service_of(who: str) -> str:
 def _cells(row: Row) -> list[str]:
     """The fields of a row as a person reads them."""
     id = row.event.id if row.event else ""
-    return [f"{row.time:.3f}", row.kind, _shorten(row.place), _shorten(row.who), _shorten(id), str(row.tag) if row.tag or row.kind in OFFSETS else "", _shorten(row.note)]
+    return [
+        f"{row.time:.3f}",
+        row.kind,
+        _shorten(row.place),
+        _shorten(row.who),
+        _shorten(id),
+        str(row.tag) if row.tag or row.kind in OFFSETS else "",
+        _shorten(row.note),
+    ]
 
 
 def _shorten(text: str, most: int = 60) -> str:

@@ -25,8 +25,8 @@ class Exchange:
         if kind not in COVERS:
             raise WiringError(known("exchange type", kind, list(COVERS)))
         self.name, self.kind = name, kind
-        self.bindings: list[tuple[str, str]] = []               # pattern, queue
-        self.routes: dict[str, tuple[str, ...]] = {}            # what `route` has found out; forgotten when a binding changes
+        self.bindings: list[tuple[str, str]] = []  # pattern, queue
+        self.routes: dict[str, tuple[str, ...]] = {}  # what `route` has found out; forgotten when a binding changes
 
     def bind(self, queue: str, pattern: str = "#") -> None:
         """Let a queue receive what the pattern covers. Binding twice is binding once."""

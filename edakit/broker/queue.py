@@ -51,10 +51,10 @@ class Queue:
 
     def __init__(self, place: str, limit: int | None = None, *, dead_letter: bool = True) -> None:
         self.place, self.limit, self.dead_letter = place, limit, dead_letter
-        self.ready: deque[tuple[Event, int]] = deque()          # message, times delivered
-        self.unacked: dict[int, Delivery] = {}                  # by tag
-        self.dead: deque[Event] = deque()                       # oldest first
-        self._turn: deque[Consumer] = deque()                   # consumers with room, the next one first
+        self.ready: deque[tuple[Event, int]] = deque()  # message, times delivered
+        self.unacked: dict[int, Delivery] = {}  # by tag
+        self.dead: deque[Event] = deque()  # oldest first
+        self._turn: deque[Consumer] = deque()  # consumers with room, the next one first
         self._tag = 0
 
     def __len__(self) -> int:
@@ -115,7 +115,7 @@ class Queue:
 
     def leave(self, consumer: Consumer) -> list[Delivery]:
         """A consumer is gone. Return what it held, newest first: `nack` these one by one and the old order is back."""
-        consumer.prefetch = 0                                   # never has room again
+        consumer.prefetch = 0  # never has room again
         if consumer in self._turn:
             self._turn.remove(consumer)
         return [held for held in reversed(self.unacked.values()) if held.consumer is consumer]

@@ -19,14 +19,22 @@ from edakit.units import SECOND, nanoseconds
 if TYPE_CHECKING:
     from edakit.sim.lab import Deployment, Lab
 
-ENDLESS = 1000      # so often a queue without a limit may give one message back before the run is called endless
+ENDLESS = 1000  # so often a queue without a limit may give one message back before the run is called endless
 
 
 class Broker:
     """An exchange, its queues and their consumers."""
 
-    def __init__(self, lab: "Lab", name: str, *, exchange: str = "topic", inline: bool = False, ack_timeout: float = 30,
-        delivery_limit: int | None = None) -> None:
+    def __init__(
+        self,
+        lab: "Lab",
+        name: str,
+        *,
+        exchange: str = "topic",
+        inline: bool = False,
+        ack_timeout: float = 30,
+        delivery_limit: int | None = None,
+    ) -> None:
         self.lab, self.name, self.inline, self.delivery_limit = lab, checked_name("broker", name), inline, delivery_limit
         self.kernel, self.network, self.add, self.write = lab.kernel, lab.network, lab.trace.add, lab.trace.write
         self.exchange = Exchange(name, exchange)
@@ -36,7 +44,7 @@ class Broker:
         self._instances: dict[Consumer, Instance] = {}
         self._receive: dict[Consumer, Callable[[Delivery], None]] = {}
         self._consumers: dict[Instance, Consumer] = {}
-        self._routes: dict[tuple[str, ...], tuple[list[Queue], str]] = {}      # names: the queues, and how a row names them
+        self._routes: dict[tuple[str, ...], tuple[list[Queue], str]] = {}  # names: the queues, and how a row names them
 
     def queue(self, name: str, *, bind: str = "#", limit: int | None = None, dead_letter: bool = True) -> Queue:
         """Declare a queue and bind it. Raises WiringError if it is there already."""

@@ -35,7 +35,7 @@ class Database:
         self.kernel, self.trace, self.name, self.relay = kernel, trace, name, relay
         self.data: dict[str, Any] = {}
         self.locks: dict[str, Transaction] = {}
-        self._waiting: list[tuple[str, Task, int]] = []         # key, task, ticket
+        self._waiting: list[tuple[str, Task, int]] = []  # key, task, ticket
         self._waits_for: dict[Transaction, Transaction] = {}
         if data:
             self.apply({key: freeze(value, f"{name}[{key!r}]") for key, value in data.items()}, "lab", None)
@@ -63,7 +63,9 @@ class Database:
                 other = self._waits_for.get(other)
                 if other is transaction:
                     del self._waits_for[transaction]
-                    raise Deadlock(f"{self.name}: {transaction.who} and {holder.who} each hold a key the other wants; take keys in one order")
+                    raise Deadlock(
+                        f"{self.name}: {transaction.who} and {holder.who} each hold a key the other wants; take keys in one order"
+                    )
             task = self.kernel.current
             ticket = self.kernel.ticket()
             self._waiting.append((key, task, ticket))

@@ -22,7 +22,7 @@ from edakit.errors import DurationError, ForeignAwait, Livelock
 from edakit.units import SECOND
 
 FOREVER = sys.maxsize
-PARKED = object()           # the one thing a task may yield; private, so that a foreign await cannot imitate it
+PARKED = object()  # the one thing a task may yield; private, so that a foreign await cannot imitate it
 
 
 class Cancelled(BaseException):
@@ -61,9 +61,9 @@ class Kernel:
     def __init__(self) -> None:
         self.ns, self.seq = 0, 0
         self.current: Any = None
-        self.tasks: dict[Task, None] = {}                       # strong references, in order of spawning
-        self.heap: list[tuple[int, int, Any, Any]] = []         # (when, ticket, task, None) or (when, number, function, args)
-        self._ready: deque[tuple[Any, Any, Any]] = deque()      # (task, step, value) or (None, function, args)
+        self.tasks: dict[Task, None] = {}  # strong references, in order of spawning
+        self.heap: list[tuple[int, int, Any, Any]] = []  # (when, ticket, task, None) or (when, number, function, args)
+        self._ready: deque[tuple[Any, Any, Any]] = deque()  # (task, step, value) or (None, function, args)
 
     @types.coroutine
     def sleep(self, ns: int) -> Generator[object, None, None]:
@@ -114,10 +114,10 @@ class Kernel:
         if task.done or task is self.current:
             return
         throw = (task, task.throw, error or Cancelled())
-        if task.ticket:                                     # waiting: it becomes ready, and what it waited for is stale
+        if task.ticket:  # waiting: it becomes ready, and what it waited for is stale
             task.ticket = 0
             self._ready.append(throw)
-        else:                                               # ready already: it gets the error instead of its value
+        else:  # ready already: it gets the error instead of its value
             place = next(i for i, entry in enumerate(self._ready) if entry[0] is task)
             self._ready[place] = throw
 
@@ -128,7 +128,7 @@ class Kernel:
         """
         heap, ready, take, add = self.heap, self._ready, self._ready.popleft, self._ready.append
         loop, hooks = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
-        asyncio._set_running_loop(None)                     # in a notebook, create_task in a handler must raise, not run later
+        asyncio._set_running_loop(None)  # in a notebook, create_task in a handler must raise, not run later
         sys.set_asyncgen_hooks(None, None)
         try:
             for _ in repeat(None, budget):
@@ -140,9 +140,9 @@ class Kernel:
                         task, step = None, task
                     elif task.ticket == ticket:
                         task.ticket, step = 0, task.send
-                    else:                                   # stale: that wait is over
+                    else:  # stale: that wait is over
                         continue
-                    while heap and heap[0][0] == self.ns:   # what was due now goes before what it will bring about
+                    while heap and heap[0][0] == self.ns:  # what was due now goes before what it will bring about
                         _, ticket, other, args = heappop(heap)
                         if args is not None:
                             add((None, other, args))
@@ -194,5 +194,10 @@ class Kernel:
     def _foreign(self, task: Task) -> None:
         """A task awaited something that is not ours: tell it so, where it stands."""
         task.ticket = 0
-        self._ready.appendleft((task, task.throw, ForeignAwait(
-            f"{task.name} awaited something that does not live in virtual time (asyncio.sleep?): use ctx.sleep")))
+        self._ready.appendleft(
+            (
+                task,
+                task.throw,
+                ForeignAwait(f"{task.name} awaited something that does not live in virtual time (asyncio.sleep?): use ctx.sleep"),
+            )
+        )

@@ -34,8 +34,8 @@ from edakit.sim.streams import Stream
 from edakit.trace import Trace
 from edakit.units import SECOND, nanoseconds
 
-SLICE = 200_000             # steps between two looks at whether a run gets anywhere
-QUIET = 10                  # slices without a new row until a run is called endless
+SLICE = 200_000  # steps between two looks at whether a run gets anywhere
+QUIET = 10  # slices without a new row until a run is called endless
 
 Home = Broker | Stream | Server
 
@@ -66,7 +66,7 @@ class Edge(NamedTuple):
     source: str
     target: str
     label: str
-    kind: str               # publish, deliver, call or store
+    kind: str  # publish, deliver, call or store
 
 
 class Lab:
@@ -75,18 +75,18 @@ class Lab:
     def __init__(self, seed: int = 0, *, hop: float = HOP / SECOND) -> None:
         self.seed, self.kernel, self.trace = seed, Kernel(), Trace()
         self._randoms: dict[str, Random] = {}
-        self._counts: dict[str, int] = {}                       # events by id without the number
-        self._words: dict[str, tuple[str, str]] = {}            # event types, cut behind the first word
+        self._counts: dict[str, int] = {}  # events by id without the number
+        self._words: dict[str, tuple[str, str]] = {}  # event types, cut behind the first word
         self.network = Network(self.kernel, self.trace, self.random, nanoseconds(hop, "hop"))
         self.homes: dict[str, Home] = {}
         self.databases: dict[str, Database] = {}
         self.deployments: dict[str, Deployment] = {}
-        self.instances: dict[str, Instance] = {}                # the one that runs under a name, or ran last
+        self.instances: dict[str, Instance] = {}  # the one that runs under a name, or ran last
         self.clients: dict[str, None] = {}
-        self.pending: dict[str, tuple[str, Task, int]] = {}     # requests without an answer yet: who waits, and how to wake it
+        self.pending: dict[str, tuple[str, Task, int]] = {}  # requests without an answer yet: who waits, and how to wake it
         self.crashes: list[Faults] = []
         self.closed = False
-        self.recipe: Any = None                                 # how `run` built this lab, for `fork`
+        self.recipe: Any = None  # how `run` built this lab, for `fork`
 
     @property
     def now(self) -> float:
@@ -179,7 +179,9 @@ class Lab:
         self._open(f"deploy {service.name!r}")
         if service.name in self.deployments:
             place = self.deployments[service.name].home.name
-            raise WiringError(f"{service.name} is deployed on {place} already: for more copies use instances=, for another service another name")
+            raise WiringError(
+                f"{service.name} is deployed on {place} already: for more copies use instances=, for another service another name"
+            )
         if self.homes.get(getattr(on, "name", "")) is not on:
             raise WiringError(f"on={on!r}: give a broker, stream or server made by this lab, such as lab.broker('shop')")
         saga = service if isinstance(service, Saga) else None
@@ -187,7 +189,7 @@ class Lab:
         if not plain.handlers:
             raise WiringError(f"{plain.name} handles nothing: give it a handler first, @{plain.name}.on('order.placed')")
         _check_choices(on, instances, prefetch, on_error, commit, delivery_limit)
-        many = 1000 if saga else 1          # runs of a saga wait most of the time: one orchestrator carries many
+        many = 1000 if saga else 1  # runs of a saga wait most of the time: one orchestrator carries many
         deployment = Deployment(
             lab=self,
             service=plain,
@@ -255,7 +257,9 @@ class Lab:
             return lambda data, key: self.call(type, data, timeout=timeout, key=key, source=source)
         return lambda data, key: target.publish(type, data, key, source=source)
 
-    def call(self, service: str, data: Any = None, *, timeout: float = 30, key: str | int | None = None, source: str = "client") -> None:
+    def call(
+        self, service: str, data: Any = None, *, timeout: float = 30, key: str | int | None = None, source: str = "client"
+    ) -> None:
         """Ask a service from outside: the answer, a refusal or the timeout is in the trace."""
         self.endpoint(service)
 
@@ -264,7 +268,7 @@ class Lab:
             try:
                 await ctx.call(service, data, timeout=timeout, key=None if key is None else str(key))
             except CallError:
-                return          # the trace has it
+                return  # the trace has it
 
         self.kernel.spawn(f"{source} calls {service}", ask)
 
@@ -278,7 +282,9 @@ class Lab:
         """A context for a client, who runs nowhere."""
         outside = Server.__new__(Server)
         outside.name = source
-        deployment = Deployment(self, Service(self.client(source)), outside, 1, 1, "", None, outside, None, None, False, "reject", "after")
+        deployment = Deployment(
+            self, Service(self.client(source)), outside, 1, 1, "", None, outside, None, None, False, "reject", "after"
+        )
         return SimContext(Instance(deployment, source, outside), _FROM_OUTSIDE, None)
 
     def endpoint(self, service: str) -> tuple[Home, str]:
@@ -406,7 +412,9 @@ class Lab:
                     raise
                 quiet = quiet + 1 if len(self.trace) == before[0] else 0
                 if quiet == QUIET:
-                    raise Livelock(f"{livelock}; nothing has happened for {QUIET * SLICE:,} steps: give run(until=...) or end the loop") from None
+                    raise Livelock(
+                        f"{livelock}; nothing has happened for {QUIET * SLICE:,} steps: give run(until=...) or end the loop"
+                    ) from None
             else:
                 return self
 

@@ -15,7 +15,7 @@ from edakit.sim.kernel import Kernel
 from edakit.trace import Trace, service_of
 from edakit.units import SECOND, nanoseconds
 
-HOP = SECOND // 1000        # one way between two nodes; without any delay every system looks first in, first out
+HOP = SECOND // 1000  # one way between two nodes; without any delay every system looks first in, first out
 
 
 class Network:
@@ -26,10 +26,10 @@ class Network:
         self.faults: list[Faults] = []
         self.disturbed = False
         self.send = self._undisturbed()
-        self._holds: dict[tuple[str, str], list[tuple[str, str, tuple[Any, ...]]]] = {}    # link named -> source, target, message
+        self._holds: dict[tuple[str, str], list[tuple[str, str, tuple[Any, ...]]]] = {}  # link named -> source, target, message
         self._cuts: list[tuple[str, str]] = []
-        self._last: dict[tuple[str, str], int] = {}             # link -> latest arrival so far
-        self._spent: dict[int, int] = {}                        # fault -> how often it has struck
+        self._last: dict[tuple[str, str], int] = {}  # link -> latest arrival so far
+        self._spent: dict[int, int] = {}  # fault -> how often it has struck
 
     def _undisturbed(self) -> Callable[..., bool]:
         """`send` as long as nothing can go wrong: kernel.later, written out, since nothing in a run is called more often."""
@@ -55,7 +55,9 @@ class Network:
                 return True
         wait, copies, free = self.hop, 1, False
         for n, fault in enumerate(self.faults):
-            if not fault.concerns(leg, source, target, event.type) or (fault.times is not None and self._spent.get(n, 0) >= fault.times):
+            if not fault.concerns(leg, source, target, event.type) or (
+                fault.times is not None and self._spent.get(n, 0) >= fault.times
+            ):
                 continue
             chance = self.random(f"faults/{n}/{link}")
             lost, twice, late = chance.random() < fault.drop, chance.random() < fault.duplicate, chance.random() < fault.reorder

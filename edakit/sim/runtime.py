@@ -23,8 +23,8 @@ from edakit.units import SECOND, nanoseconds
 if TYPE_CHECKING:
     from edakit.sim.lab import Deployment, Lab
 
-IDLE = "a delivery"         # what a worker waits for that has nothing to do
-PATIENCE = 5 * SECOND       # how long a publisher waits for the broker's confirm
+IDLE = "a delivery"  # what a worker waits for that has nothing to do
+PATIENCE = 5 * SECOND  # how long a publisher waits for the broker's confirm
 
 
 class Delivered(Protocol):
@@ -81,8 +81,8 @@ class Instance:
         self.state: dict[str, Any] = {}
         self.up = True
         self.inbox: deque[Any] = deque()
-        self.tasks: dict[Task, None] = {}                       # workers, and parts of what they gather
-        self._idle: deque[tuple[Task, int]] = deque()           # workers that wait for a delivery
+        self.tasks: dict[Task, None] = {}  # workers, and parts of what they gather
+        self._idle: deque[tuple[Task, int]] = deque()  # workers that wait for a delivery
         self._workers = 0
 
     @property
@@ -111,7 +111,7 @@ class Instance:
                 event, began = delivery.event, kernel.ns
                 try:
                     result = await handler(event.type)(event, SimContext(self, delivery, event))
-                except Exception as error:      # whatever a handler raises is part of the story
+                except Exception as error:  # whatever a handler raises is part of the story
                     settle(self, delivery, *await self._retried(delivery, began, error))
                 else:
                     write((kernel.ns, "handle", delivery.place, name, event, delivery.tag, began, ""))
@@ -148,7 +148,7 @@ class Instance:
             began = kernel.ns
             try:
                 result = await self.service.handler(event.type)(event, SimContext(self, delivery, event))
-            except Exception as again:          # as above
+            except Exception as again:  # as above
                 error = again
             else:
                 add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began)
@@ -170,7 +170,7 @@ class SimContext:
 
     def __init__(self, instance: Instance, delivery: Delivered, event: Event | None) -> None:
         self.instance, self.delivery, self.event = instance, delivery, event
-        self._verbs: list[str] | None = None                    # done so far; kept only where crashes may fall between two
+        self._verbs: list[str] | None = None  # done so far; kept only where crashes may fall between two
 
     @property
     def now(self) -> float:
@@ -282,7 +282,7 @@ class SimContext:
             nonlocal left
             try:
                 results[n] = await part
-            except Exception as error:      # handed on to the parent below
+            except Exception as error:  # handed on to the parent below
                 failures.append(error)
             left -= 1
             tasks.pop(kernel.current, None)
@@ -332,7 +332,7 @@ class Deadline:
         self.kernel.later(self.ns, self._time_up, self.kernel.current, self.error)
 
     def _time_up(self, task: Task, error: TimeUp) -> None:
-        if self.error is error:             # the block is still open
+        if self.error is error:  # the block is still open
             self.kernel.cancel(task, error)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -348,5 +348,7 @@ def say(error: Exception, service: Service) -> str:
         code = frame.f_code
         if any(code is getattr(handler, "__code__", None) for handler in service.handlers.values()):
             where = f" in {code.co_name}, line {line - code.co_firstlineno}"
-    text = str(error) if isinstance(error, EdakitError) else "".join(traceback.format_exception_only(error)).strip().split("\n")[-1]
+    text = (
+        str(error) if isinstance(error, EdakitError) else "".join(traceback.format_exception_only(error)).strip().split("\n")[-1]
+    )
     return text + where

@@ -16,7 +16,7 @@ from edakit.units import nanoseconds
 if TYPE_CHECKING:
     from edakit.sim.lab import Lab
 
-LOG = 1_000_000     # virtual nanoseconds to write one entry
+LOG = 1_000_000  # virtual nanoseconds to write one entry
 
 
 class Orchestrator:
@@ -26,7 +26,7 @@ class Orchestrator:
         self.saga, self.lab = saga, lab
         self.logs: dict[str, list[Entry]] = {}
         self._at_work: dict[str, Instance] = {}
-        self._ended: set[str] = set()       # runs whose ending is told
+        self._ended: set[str] = set()  # runs whose ending is told
 
     def service(self) -> Service:
         """The orchestrator as a service: one handler, for the event that begins a run."""
@@ -87,7 +87,7 @@ class Orchestrator:
                 why, unknown = str(no), False
                 if doing:
                     return Entry("failed", step.name), why
-            except Exception as error:          # anything else a step raises: it may have had an effect
+            except Exception as error:  # anything else a step raises: it may have had an effect
                 why, unknown = say(error, ctx.instance.service), True
             attempt += 1
             wait = retry.delay(attempt, ctx.random)

@@ -1,7 +1,7 @@
 """Scenarios: functions `build(lab, **knobs)` that make a system. Run one, fork it, or run it for a thousand seeds.
 
-    lab = run(shop_system, seed=42, consumers=4, faults=Faults(drop=.01))
-    rows = sweep(shop_system, seeds=1_000, measure=lambda lab: {"paid": len(lab.trace.keys("payment.processed"))})
+lab = run(shop_system, seed=42, consumers=4, faults=Faults(drop=.01))
+rows = sweep(shop_system, seeds=1_000, measure=lambda lab: {"paid": len(lab.trace.keys("payment.processed"))})
 """
 
 import functools
@@ -20,7 +20,7 @@ from edakit.sim.lab import Lab
 
 Build = Callable[..., Any]
 Figures = dict[str, float]
-LIVE = 20           # so many seeds of a stored sweep are computed anew and compared
+LIVE = 20  # so many seeds of a stored sweep are computed anew and compared
 
 
 def build_lab(build: Build, seed: int, faults: Fault | None, knobs: dict[str, Any]) -> Lab:
@@ -31,7 +31,9 @@ def build_lab(build: Build, seed: int, faults: Fault | None, knobs: dict[str, An
     if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
         for name in knobs:
             if name not in parameters:
-                raise WiringError(f"{_name(build)} has no knob {name!r}; its knobs are: {', '.join(list(parameters)[1:]) or 'none'}")
+                raise WiringError(
+                    f"{_name(build)} has no knob {name!r}; its knobs are: {', '.join(list(parameters)[1:]) or 'none'}"
+                )
     lab = Lab(seed)
     build(lab, **knobs)
     lab.faults(faults)
@@ -127,7 +129,9 @@ def sweep(
     return Sweep(rows)
 
 
-def _measured(build: Build, measure: Callable[[Lab], Figures], until: float | None, faults: Fault | None, knobs: dict[str, Any], seed: int) -> Figures:
+def _measured(
+    build: Build, measure: Callable[[Lab], Figures], until: float | None, faults: Fault | None, knobs: dict[str, Any], seed: int
+) -> Figures:
     lab = run(build, seed=seed, until=until, faults=faults, **knobs)
     figures = measure(lab)
     lab.close()

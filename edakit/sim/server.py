@@ -36,7 +36,7 @@ class Server:
             raise WiringError(f"threads={threads!r}: a server has 1 or more")
         self.lab, self.name, self.threads = lab, checked_name("server", name), threads
         self.kernel, self.network = lab.kernel, lab.network
-        self._instances: dict[str, list[Instance]] = {}         # by service
+        self._instances: dict[str, list[Instance]] = {}  # by service
         self._turn: dict[str, int] = {}
 
     def call(
@@ -56,7 +56,9 @@ class Server:
 
     def accept(self, event: Event, since: int, confirm: object = None) -> None:
         """Refuse: a server answers requests, it carries no events."""
-        raise WiringError(f"server {self.name} carries no events: deploy the service with publishes=lab.broker(...) to publish from it")
+        raise WiringError(
+            f"server {self.name} carries no events: deploy the service with publishes=lab.broker(...) to publish from it"
+        )
 
     async def run_inline(self, event: Event) -> None:
         """Refuse, as `accept` does."""

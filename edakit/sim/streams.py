@@ -20,7 +20,7 @@ from edakit.units import SECOND, nanoseconds
 if TYPE_CHECKING:
     from edakit.sim.lab import Deployment, Lab
 
-ENDLESS = 1000      # so often one record may fail before the run is called endless
+ENDLESS = 1000  # so often one record may fail before the run is called endless
 
 
 class Record:
@@ -47,8 +47,8 @@ class Member:
 
     def __init__(self, instance: Instance, group: Group) -> None:
         self.instance, self.group = instance, group
-        self.batch: list[Record] = []           # handed out, not finished
-        self.next_commit = 0                    # auto-commit: the instant of the next one
+        self.batch: list[Record] = []  # handed out, not finished
+        self.next_commit = 0  # auto-commit: the instant of the next one
         self.polling = False
 
 
@@ -57,14 +57,16 @@ class Stream:
 
     inline = False
 
-    def __init__(self, lab: "Lab", name: str, *, partitions: int = 1, start: str = "earliest", session_timeout: float = 10) -> None:
+    def __init__(
+        self, lab: "Lab", name: str, *, partitions: int = 1, start: str = "earliest", session_timeout: float = 10
+    ) -> None:
         if not isinstance(partitions, int) or partitions < 1:
             raise WiringError(f"partitions={partitions!r}: a topic has 1 or more")
         self.lab, self.name, self.start_at = lab, checked_name("topic", name), start
         self.kernel, self.network, self.add = lab.kernel, lab.network, lab.trace.add
         self.logs = [Log(f"{name}/{n}") for n in range(partitions)]
         self.groups: dict[str, Group] = {}
-        self.members: dict[str, Member] = {}                    # by instance name
+        self.members: dict[str, Member] = {}  # by instance name
         self.session = nanoseconds(session_timeout, "session_timeout")
         self._turn = 0
 
@@ -95,7 +97,9 @@ class Stream:
 
     def ask(self, service: str, request: Event, since: int) -> None:
         """Refuse: a stream keeps what happened, it does not answer."""
-        raise WiringError(f"{service} is deployed on stream {self.name}, which carries no requests: deploy it on a broker or a server")
+        raise WiringError(
+            f"{service} is deployed on stream {self.name}, which carries no requests: deploy it on a broker or a server"
+        )
 
     def start(self, deployment: "Deployment", name: str) -> Instance:
         """A new instance joins the group of its service; a restarted one takes its old place."""
@@ -172,7 +176,7 @@ class Stream:
     def settle(self, instance: Instance, record: Record, error: Exception | None, result: Any) -> None:
         """A record is handled: commit it. One that failed is tried again at once, and holds up those behind it; or is skipped."""
         member = self.members.get(instance.name)
-        if member is None or record not in member.batch:        # the partition has a new reader: this result counts for nothing
+        if member is None or record not in member.batch:  # the partition has a new reader: this result counts for nothing
             return
         if error is not None and not isinstance(error, Refused):
             limit = instance.deployment.delivery_limit
@@ -195,7 +199,7 @@ class Stream:
 
     def _commit(self, group: Group, number: int, offset: int, who: str, member: Member | None = None) -> None:
         if member is not None and group.owner.get(number) != who:
-            return                                              # fenced: somebody else reads this partition now
+            return  # fenced: somebody else reads this partition now
         group.commit(number, offset)
         self.add(self.kernel.ns, "commit", self.logs[number].place, who, None, offset, 0, group.name)
 

@@ -6,7 +6,7 @@ Source: Apache Kafka, RangeAssignor and RoundRobinAssignor (clients/consumer).
 
 from edakit.errors import WiringError, known
 
-Partition = tuple[str, int]     # topic, number
+Partition = tuple[str, int]  # topic, number
 
 
 def assign(
@@ -17,7 +17,7 @@ def assign(
     members: {member: [topic, ...]} it subscribes to; partitions: {topic: count}; `owned` is what each had before.
     strategy: "range" (each topic cut into runs, the first members get the longer ones) or "round-robin" (all partitions dealt in turn).
     """
-    del owned                   # neither strategy looks back; the sticky ones will
+    del owned  # neither strategy looks back; the sticky ones will
     if strategy not in STRATEGIES:
         raise WiringError(known("assignment strategy", strategy, list(STRATEGIES)))
     return STRATEGIES[strategy](members, partitions)

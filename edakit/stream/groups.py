@@ -17,7 +17,7 @@ class Group:
             raise WiringError(f"start={start!r}: a new group begins at 'earliest' or 'latest'")
         self.name, self.topic, self.logs, self.strategy = name, topic, logs, strategy
         self.members: list[str] = []
-        self.owner: dict[int, str] = {}                         # partition -> member
+        self.owner: dict[int, str] = {}  # partition -> member
         self.committed = [0 if start == "earliest" else log.end for log in logs]
         self.position = list(self.committed)
 
