@@ -1,4 +1,4 @@
-"""The house rules that no other tool holds: where time and chance are named, how long things get, what an import costs."""
+"""House rules that no other tool holds: where time and chance are named, how long things get, what an import costs."""
 
 import ast
 import json
