@@ -162,10 +162,13 @@ def wide(text: str, size: float = 8) -> float:
 @lru_cache(4000)
 def _advance(char: str) -> float:
     """The width of one character, in its own size."""
-    across, _, _ = RULER.get_text_width_height_descent(
-        char, FontProperties(family="DejaVu Sans", size=100), ismath=False
-    )
+    across, _, _ = RULER.get_text_width_height_descent(char, FontProperties(family="DejaVu Sans", size=100), ismath=False)
     return float(across) / 100
+
+
+def fitting(text: str, room: float, size: float = 9) -> float:
+    """The size at which a name fits, not below 6."""
+    return max(6.0, min(size, size * room / max(1.0, wide(text, size) * 1.12)))
 
 
 def apart(one: Box, other: Box) -> bool:

@@ -64,9 +64,7 @@ def sets(groups: Mapping[str, AbstractSet[Any]], wrong: Mapping[str, AbstractSet
     return picture
 
 
-def _regions(
-    axes: Axes, spots: list[Spot], regions: Mapping[Region, list[Any]], wrong: Mapping[str, AbstractSet[Any]]
-) -> None:
+def _regions(axes: Axes, spots: list[Spot], regions: Mapping[Region, list[Any]], wrong: Mapping[str, AbstractSet[Any]]) -> None:
     """Write the number of each region where the region is widest, or beside it with a line; hatch what is wrong."""
     left, right = axes.get_xlim()
     low, high = axes.get_ylim()
@@ -81,9 +79,7 @@ def _regions(
             clear = np.minimum(clear, deep if within else -deep)
         for n, bad in enumerate(wrong.values()):
             if all(key in bad for key in keys) and mask.any():
-                axes.contourf(
-                    xs, ys, mask.astype(float), levels=[0.5, 1.5], colors=[RED + "30"], hatches=[HATCHES[n % 4]]
-                )
+                axes.contourf(xs, ys, mask.astype(float), levels=[0.5, 1.5], colors=[RED + "30"], hatches=[HATCHES[n % 4]])
         at = int(np.argmax(np.where(mask, clear, -np.inf)))
         x, y, space = float(xs.flat[at]), float(ys.flat[at]), float(clear.flat[at])
         text = f"{len(keys):,}"
@@ -150,11 +146,7 @@ def _layout(groups: list[set[Any]]) -> list[Spot]:
         region = sum(1 << n for n, group in enumerate(groups) if key in group)
         want[region] = want.get(region, 0.0) + math.pi / top
     spots = [[-0.3, 0.0], [0.3, 0.0], [0.0, -0.4]]
-    now = [
-        value
-        for group, spot in zip(groups, spots, strict=False)
-        for value in (*spot, max(0.1, math.sqrt(len(group) / top)))
-    ]
+    now = [value for group, spot in zip(groups, spots, strict=False) for value in (*spot, max(0.1, math.sqrt(len(group) / top)))]
     ys, xs = np.mgrid[-1.7:1.7:96j, -1.7:1.7:96j]
 
     def loss(values: list[float]) -> float:

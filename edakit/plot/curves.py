@@ -12,9 +12,7 @@ from edakit.measure import Series, Spread
 from edakit.plot.style import CYCLE, DASHES, GREY, MARKERS, PALE, Picture, Source, look, plain, rows_of
 from edakit.table import clean, number, table
 
-Value = (
-    float | tuple[float, float, float]
-)  # a figure, or its mean, low and high: a Spread, or what sweep(...).spread(name) gives
+Value = float | tuple[float, float, float]  # a figure, or its mean, low and high: a Spread, or what sweep(...).spread(name) gives
 
 FEW = 24  # points that a text twin tells
 NAMED = 5  # lines that carry their names at their ends; more get a legend
@@ -23,17 +21,26 @@ NAMED = 5  # lines that carry their names at their ends; more get a legend
 def lag(source: Source, group: str | None = None) -> Picture:
     """Draw how many records of each partition a group has not committed, over time.
 
-    Without `group` every group is drawn, each with its own dash. Raises EmptyTrace if no group has read anything.
+    Without `group`, and where there are several, a line for each group: its partitions added up. Raises EmptyTrace if
+    no group has read anything.
     """
     trace = rows_of(source, "lag")
-    names = [group] if group is not None else measure.groups(trace)
+    names = measure.groups(trace)
     if not names:
         raise EmptyTrace("plot.lag draws consumer groups, and this run has none: deploy a service on lab.stream(...)")
-    series = {}
-    for name in names:
-        for place, points in measure.lag(trace, name).items():
-            series[f"{name} {place}" if len(names) > 1 else place] = points
-    return _steps(series, "records behind", _end(trace), names[0] if len(names) == 1 else "")
+    if group is None and len(names) > 1:
+        return _steps({name: _sum(measure.lag(trace, name)) for name in names}, "records behind", _end(trace))
+    return _steps(measure.lag(trace, group), "records behind", _end(trace), group or names[0])
+
+
+def _sum(series: Mapping[str, Series]) -> Series:
+    """The lag of a group: that of its partitions added up."""
+    now: dict[str, int] = {}
+    total: Series = []
+    for time, place, depth in sorted((time, place, depth) for place, each in series.items() for time, depth in each):
+        now[place] = depth
+        total.append((time, sum(now.values())))
+    return total
 
 
 def backlog(source: Source, *places: str) -> Picture:
@@ -42,14 +49,14 @@ def backlog(source: Source, *places: str) -> Picture:
     names = places or tuple(measure.queues(trace))
     if not names:
         raise EmptyTrace("plot.backlog draws queues, and this run has none: deploy a service on lab.broker(...)")
-    return _steps({name: measure.backlog(trace, name) for name in names}, "messages in the queue", _end(trace), "")
+    return _steps({name: measure.backlog(trace, name) for name in names}, "messages in the queue", _end(trace))
 
 
 def _end(trace: Any) -> float:
     return float(trace[-1].time)
 
 
-def _steps(series: Mapping[str, Series], what: str, end: float, title: str) -> Picture:
+def _steps(series: Mapping[str, Series], what: str, end: float, title: str = "") -> Picture:
     """Stairs over time, with the peak of each said at its place."""
     rows = []
     with look():
@@ -116,9 +123,7 @@ def cdf(samples: Mapping[str, Iterable[float]], what: str = "virtual seconds", *
         for n, (name, each) in enumerate(values.items()):
             count = len(each)
             xs, ys = [each[0], *each, high], [0.0, *((k + 1) / count * 100 for k in range(count)), 100.0]
-            axes.step(
-                xs, ys, where="post", color=CYCLE[n % 6], linestyle=DASHES[n % 6], label=clean(name, 30), linewidth=1.8
-            )
+            axes.step(xs, ys, where="post", color=CYCLE[n % 6], linestyle=DASHES[n % 6], label=clean(name, 30), linewidth=1.8)
             half, late = measure.quantiles(each)
             axes.plot([half, late], [50, 99], linestyle="none", marker=MARKERS[n % 6], color=CYCLE[n % 6], markersize=6)
             rows.append({"": name, "p50": half, "p99": late, "values": count})
@@ -194,9 +199,7 @@ def lines(
     return picture
 
 
-def _lines_twin(
-    points: Mapping[str, list[tuple[float, Value]]], x: str, y: str, shade: tuple[float, float] | None
-) -> str:
+def _lines_twin(points: Mapping[str, list[tuple[float, Value]]], x: str, y: str, shade: tuple[float, float] | None) -> str:
     found = {name: dict(each) for name, each in points.items()}
     places = sorted({place for each in found.values() for place in each})
     if len(places) > FEW:  # where nothing changes there is nothing to say

@@ -77,9 +77,7 @@ def _partition(
             _group(canvas, group, f"{said}{group.owner or 'nobody'}", (first, len(log)), y, cell, color)
 
 
-def _group(
-    canvas: Canvas, group: GroupState, who: str, offsets: tuple[int, int], y: float, cell: float, color: str
-) -> None:
+def _group(canvas: Canvas, group: GroupState, who: str, offsets: tuple[int, int], y: float, cell: float, color: str) -> None:
     """The arrow head at the next record to read as committed, and in words how far behind that is."""
     first, end = offsets
     x = LEFT + max(0, group.committed - first) * cell

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edakit.errors import EmptyTrace
-from edakit.plot.canvas import Canvas, wide
+from edakit.plot.canvas import Canvas, fitting, wide
 from edakit.plot.clock import axis
 from edakit.plot.style import FAINT, GREEN, GREY, INK, ORANGE, RED, Picture, Source, rows_of
 from edakit.table import clean, number
@@ -42,9 +42,7 @@ def saga(source: Source) -> Picture:
     """
     runs = _runs(rows_of(source, "saga"))
     if not runs:
-        raise EmptyTrace(
-            "plot.saga draws runs of a saga, and none has begun: deploy a Saga and publish what it waits for"
-        )
+        raise EmptyTrace("plot.saga draws runs of a saga, and none has begun: deploy a Saga and publish what it waits for")
     shown = sorted(runs, key=lambda run: run.status == "completed")[:MOST] if len(runs) > MOST else runs
     canvas = Canvas(height=TOP + PITCH * len(shown) + BOTTOM)
     times = sorted({0, *(ns - run.begun for run in shown for _, _, start, end in run.steps for ns in (start, end))})
@@ -90,7 +88,7 @@ def _runs(trace: Trace) -> list[Run]:
 
 def _ribbon(canvas: Canvas, run: Run, y: float, x: Callable[[int], float]) -> None:
     """The steps of one run from left to right; a dashed arrow leads from what was undone back to when it was done."""
-    canvas.text(LEFT - 10, y, run.name, size=9, ha="right", weight="bold", most=16)
+    canvas.text(LEFT - 10, y, run.name, size=fitting(clean(run.name, 20), LEFT - 16), ha="right", weight="bold", most=20)
     done: dict[str, float] = {}
     for outcome, step, start, end in run.steps:
         fill, hatch, edge = LOOKS.get(outcome, LOOKS["done"])
@@ -106,9 +104,7 @@ def _ribbon(canvas: Canvas, run: Run, y: float, x: Callable[[int], float]) -> No
             done[step] = middle
         if outcome == "undone" and step in done:
             low = y + HIGH / 2 + 7
-            canvas.line(
-                [(middle, y + HIGH / 2), (middle, low), (done[step] + 1, low)], GREEN, 1.1, (0, (4, 2)), layer=3
-            )
+            canvas.line([(middle, y + HIGH / 2), (middle, low), (done[step] + 1, low)], GREEN, 1.1, (0, (4, 2)), layer=3)
             canvas.arrow((done[step], low), (done[step], y + HIGH / 2 + 1), GREEN, 1.1, "solid", 5)
         for text in (step.replace("_", " "), step.split("_")[0]):
             if wide(text, 7.5) < right - left - 6:

@@ -82,9 +82,7 @@ class _Teller:
         self.out = Scene()
         self.first: dict[tuple[str, str, str, int], int] = {}  # (who, place, event id, tag) -> when its handler began
         self.asked: dict[tuple[str, str], Row] = {}  # (server, request id) -> the first handler row
-        self.busy: dict[
-            str, tuple[list[int], list[int]]
-        ] = {}  # who -> starts of its handlers, and the latest end so far
+        self.busy: dict[str, tuple[list[int], list[int]]] = {}  # who -> starts of its handlers, and the latest end so far
         self.given: dict[tuple[str, str], int] = {}  # (place, event id) -> deliveries so far
         self.open: dict[str, list[Bar]] = {}  # who -> deliveries not yet handled
         self.free: dict[str, int] = {}  # who -> the end of its last handler
@@ -212,26 +210,30 @@ class _Teller:
         for arrow in reversed(self.out.arrows):
             if arrow.came < row.ns - HOP:
                 break
-            if arrow.event is row.event and arrow.source == source and arrow.target == target and not arrow.lost:
+            there = arrow.target == target or (arrow.kind == "call" and row.note == "request")
+            if arrow.event is row.event and arrow.source == source and there and not arrow.lost:
                 arrow.came = min(arrow.came, arrow.left + HOP)
                 found = arrow
                 break
-        arrow = found or self._send(row, source, target, row.since or row.ns, row.ns + HOP, "event")
+        arrow = found or self._send(
+            row, self._is(source, "client"), self._is(target, "service"), row.since or row.ns, row.ns + HOP, "event"
+        )
         arrow.lost = True
         arrow.kind = {"ack": "receipt", "request": "call", "reply": "reply"}.get(row.note, arrow.kind)
-        waiting = self.open.get(target, [])
+        waiting = self.open.get(arrow.target, [])
         if waiting and row.note in ("deliver", "request") and _same(waiting[-1].event, row.event):
             waiting.pop()
 
     def _duplicate(self, row: Row) -> None:
         source, target = self._link(row)
-        arrow = self._send(row, source, target, row.ns, row.ns + HOP, "receipt" if row.note == "ack" else "event")
+        kind = "receipt" if row.note == "ack" else "event"
+        arrow = self._send(row, self._is(source, "client"), self._is(target, "service"), row.ns, row.ns + HOP, kind)
         arrow.again = True
 
     def _link(self, row: Row) -> tuple[str, str]:
         """Both ends of the link of a row."""
         source, _, target = row.place.partition(">")
-        return self._is(row.who if service_of(row.who) == source else source, "client"), self._is(target, "service")
+        return row.who if service_of(row.who) == source else source, target
 
     def _crash(self, row: Row) -> None:
         self.out.marks.append(Mark(self._is(row.who, "service"), row.ns, "crash"))

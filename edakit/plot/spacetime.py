@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from edakit.errors import ArgumentError
 from edakit.measure import is_moment
-from edakit.plot.canvas import Box, Canvas, Point, apart, wide
+from edakit.plot.canvas import Box, Canvas, Point, apart, fitting, wide
 from edakit.plot.clock import Scale, axis, round_step
 from edakit.plot.scene import Arrow, Bar, Scene, scene
 from edakit.plot.style import BLUE, FAINT, GREEN, GREY, INK, ORANGE, PALE, PINK, RED, SKY, Picture, Source, rows_of
@@ -73,9 +73,7 @@ def timeline(
     sheet = _Sheet(scenes, order, scale, [*titles, *[""] * len(traces)][: len(traces)])
     for n, told in enumerate(scenes):
         sheet.draw(n, told, moments[n], mark or "")
-    return sheet.canvas.picture(
-        "\n\n".join(_twin(*each) for each in zip(scenes, order, sheet.titles, moments, strict=True))
-    )
+    return sheet.canvas.picture("\n\n".join(_twin(*each) for each in zip(scenes, order, sheet.titles, moments, strict=True)))
 
 
 def _moment(trace: Trace, mark: str | None) -> Row | None:
@@ -162,7 +160,8 @@ class _Sheet:
         for name, level in y.items():
             self.canvas.line([(LEFT, level), (end, level)], PALE, 1, layer=1)
             if self.pitch >= 14:
-                self.canvas.text(LEFT - 10, level, name, size=9, ha="right", most=16, weight="bold")
+                size = fitting(clean(name, 20), LEFT - 16)
+                self.canvas.text(LEFT - 10, level, name, size=size, ha="right", most=20, weight="bold")
         for who, start, stop in told.down:
             self.used["down"] = None
             self.canvas.box((self.x(start), y[who] - 9, self.x(stop), y[who] + 9), "#fbe9e0", "none", "////", layer=1.5)
@@ -200,9 +199,7 @@ class _Sheet:
             fill, hatch = BARS[bar.how]
             box = (self.x(bar.start), top, max(self.x(bar.end), self.x(bar.start) + 1), top + deep)
             edge = GREY if deep > 4 and self.small else "none"
-            self.canvas.box(
-                box, fill if bar.how != "failed" else "#f6c9ad", edge, hatch if self.small else "", 0.7, layer=2
-            )
+            self.canvas.box(box, fill if bar.how != "failed" else "#f6c9ad", edge, hatch if self.small else "", 0.7, layer=2)
             self.used[bar.how] = None
             self.taken.append(box)
 
@@ -322,18 +319,12 @@ def _labels(told: Scene) -> list[tuple[Arrow, str, str]]:
     for arrow in told.arrows:
         name = ""
         if arrow.event is not None:
-            name = (
-                arrow.event.type
-                if len(keys) < 2 or arrow.event.key is None
-                else f"{arrow.event.type} {arrow.event.key}"
-            )
+            name = arrow.event.type if len(keys) < 2 or arrow.event.key is None else f"{arrow.event.type} {arrow.event.key}"
         if arrow.again:
             found.append((arrow, "again" if arrow.kind != "event" else "redelivered", "#9a6a00"))
         elif arrow.kind == "reply" and arrow.note:
             found.append((arrow, arrow.note, RED))
-        elif arrow.kind == "call" or (
-            arrow.kind == "event" and told.kinds.get(arrow.source) not in ("broker", "stream")
-        ):
+        elif arrow.kind == "call" or (arrow.kind == "event" and told.kinds.get(arrow.source) not in ("broker", "stream")):
             found.append((arrow, name, INK))
     return found
 

@@ -111,9 +111,7 @@ def plain(width: int = WIDE, height: int = 300) -> tuple[Picture, Axes]:
     """A picture with one ordinary pair of axes. Call it inside `look()`."""
     picture = Picture(width, height)
     left, right, bottom, top = 70, 24, 46, 34
-    axes = picture.add_axes(
-        (left / width, bottom / height, (width - left - right) / width, (height - bottom - top) / height)
-    )
+    axes = picture.add_axes((left / width, bottom / height, (width - left - right) / width, (height - bottom - top) / height))
     return picture, axes
 
 
@@ -125,7 +123,5 @@ def rows_of(source: Any, what: str) -> Trace:
     if not isinstance(trace, Trace):
         raise TypeError(f"plot.{what} draws a lab or a trace, not {type(source).__name__}")
     if not len(trace):
-        raise EmptyTrace(
-            f"plot.{what} has nothing to draw: no row has been written yet; publish something and call lab.run()"
-        )
+        raise EmptyTrace(f"plot.{what} has nothing to draw: no row has been written yet; publish something and call lab.run()")
     return trace

@@ -110,9 +110,7 @@ def _places() -> tuple[dict[str, Point], int, list[list[str]]]:
     height = 50 + ROW * max(map(len, columns))
     step = (WIDE - 2 * HALF - 20) / (len(columns) - 1)
     place = {
-        name: (10 + HALF + step * n, 40 + (height - 50) * order[name])
-        for n, column in enumerate(columns)
-        for name in column
+        name: (10 + HALF + step * n, 40 + (height - 50) * order[name]) for n, column in enumerate(columns) for name in column
     }
     return place, height, ways
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import networkx as nx
 
 from edakit.errors import ArgumentError
-from edakit.plot.canvas import Canvas, Point, wide
+from edakit.plot.canvas import Canvas, Point, fitting, wide
 from edakit.plot.scene import links, scene
 from edakit.plot.style import BLUE, GREEN, GREY, INK, ORANGE, PINK, Picture, rows_of
 from edakit.table import clean
@@ -107,12 +107,22 @@ def _parts(source: Any) -> tuple[dict[str, str], list[tuple[str, str, str, str]]
             nodes.setdefault(start, "client")
             nodes.setdefault(end, "service")
         if nodes:
-            return nodes, edges
+            return _answering(nodes, edges)
     told = scene(rows_of(source, "topology"))
     nodes = {}
     for name, kind in told.kinds.items():
         nodes.setdefault(service_of(name), kind)
     return nodes, list(links(told))
+
+
+def _answering(
+    nodes: dict[str, str], edges: list[tuple[str, str, str, str]]
+) -> tuple[dict[str, str], list[tuple[str, str, str, str]]]:
+    """A server and the service behind it are one box: whoever calls names the service."""
+    behind = {end: start for start, end, _, kind in edges if kind == "deliver" and nodes[start] == "server"}
+    hidden = set(behind.values())
+    kinds = {name: "server" if name in behind else kind for name, kind in nodes.items() if name not in hidden}
+    return kinds, [edge for edge in edges if edge[0] in kinds and edge[1] in kinds]
 
 
 def _places(nodes: dict[str, str], edges: list[tuple[str, str]]) -> tuple[dict[str, Point], int]:
@@ -141,9 +151,7 @@ def _places(nodes: dict[str, str], edges: list[tuple[str, str]]) -> tuple[dict[s
         }
         names.sort(key=lambda name: sum(mid[name]) / len(mid[name]) if mid[name] else 0.0)  # stable
         order.update({name: (n + 0.5) / len(names) for n, name in enumerate(names)})
-    positions = nx.multipartite_layout(
-        graph, subset_key=columns
-    )  # lists, not an attribute: that way runs through a set
+    positions = nx.multipartite_layout(graph, subset_key=columns)  # lists, not an attribute: that way runs through a set
     deepest = max(map(len, columns.values()))
     height = 56 + max(2, deepest) * ROW + 24
     step = (900 - 2 * SIDE) / max(1, len(columns) - 1)
@@ -157,36 +165,52 @@ def _places(nodes: dict[str, str], edges: list[tuple[str, str]]) -> tuple[dict[s
     return place, height
 
 
-def _draw_edge(
-    canvas: Canvas, tail: Point, head: Point, kind: str, labels: list[str], *, both: bool, new: bool
-) -> None:
+def _draw_edge(canvas: Canvas, tail: Point, head: Point, kind: str, labels: list[str], *, both: bool, new: bool) -> None:
     """An arrow from border to border; of two that go both ways each keeps to its right, its label beside it."""
     (x0, y0), (x1, y1) = tail, head
     length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5 or 1.0
     dx, dy = (x1 - x0) / length, (y1 - y0) / length
-    shift = 7 if both else 0
-    x0, y0, x1, y1 = x0 - dy * shift, y0 + dx * shift, x1 - dy * shift, y1 + dx * shift
-    start, end = _border(dx, dy, shift), _border(dx, dy, shift)
     color, dash, _ = STROKES.get(kind, STROKES["event"])
-    a, b = (x0 + dx * start, y0 + dy * start), (x1 - dx * end, y1 - dy * end)
-    canvas.arrow(a, b, color, 2.4 if new else 1.4, dash, 7)
+    width = 2.4 if new else 1.4
+    if abs(dx) < 0.05:  # in one column: around what stands between
+        _draw_bend(canvas, tail, head, (color, width, dash), _elide(labels, 90) if labels else "")
+        return
+    shift = 7 if both else 0
+    along, across = (dx, dy), (-dy * shift, dx * shift)
+    a = _border(tail, along, across)
+    b = _border(head, (-dx, -dy), across)
+    canvas.arrow(a, b, color, width, dash, 7)
     if labels:
-        room = abs(b[0] - a[0]) - 20 if abs(dx) > 0.3 else 150
+        room = abs(b[0] - a[0]) + 10 if abs(dx) > 0.3 else 150
         text = _elide(labels, max(room, 70))
         part = 0.5 if abs(dy) < 0.25 else (0.66 if dx > 0 else 0.34)  # near the far end, where arrows have spread out
         x, y = a[0] + (b[0] - a[0]) * part, a[1] + (b[1] - a[1]) * part
-        if abs(dx) < 0.3:
-            canvas.text(x + 8, y, text, INK, 7.5, ground="white", layer=5)
-            return
         side = 9 if both and dx > 0 else -9  # of two arrows that go both ways: away from the other
         up = 1 if dx > 0 else -1
         turn = math.degrees(math.atan2(-dy * up, dx * up))
         canvas.text(x - dy * up * side, y + dx * up * side, text, INK, 7.5, ha="center", turn=turn, most=60, layer=5)
 
 
-def _border(dx: float, dy: float, shift: float) -> float:
-    """How far from the middle of a box its border lies in that direction."""
-    return min(HALF / abs(dx) if dx else 999.0, HIGH / abs(dy) if dy else 999.0) + 3 + shift * abs(dy)
+def _draw_bend(canvas: Canvas, tail: Point, head: Point, stroke: tuple[str, float, Any], text: str) -> None:
+    """An arrow between two boxes of one column."""
+    (x, y0), (_, y1) = tail, head
+    color, width, dash = stroke
+    out = x + HALF + 12 + min(20.0, abs(y1 - y0) / 12)
+    canvas.line([(x + HALF, y0), (out, y0), (out, y1)], color, width, dash, layer=3)
+    canvas.arrow((out, y1), (x + HALF + 2, y1), color, width, dash, 7)
+    if text:
+        canvas.text(out - 3, (y0 + y1) / 2, text, INK, 7.5, ha="right", ground="white", layer=5)
+
+
+def _border(at: Point, along: Point, across: Point) -> Point:
+    """Where an arrow that leaves the middle of a box in one direction, moved aside by `across`, passes its border."""
+    x, y = across
+    room = [
+        (half - math.copysign(1, step) * off) / abs(step)
+        for half, off, step in ((HALF + 2, x, along[0]), (HIGH + 2, y, along[1]))
+        if step
+    ]
+    return at[0] + x + along[0] * min(room), at[1] + y + along[1] * min(room)
 
 
 def _elide(labels: list[str], room: float) -> str:
@@ -216,9 +240,7 @@ def _draw_node(canvas: Canvas, at: Point, name: str, kind: str, *, new: bool) ->
     if kind == "stream":
         for n in (1, 2, 3, 4, 5):
             canvas.line([(left + n * 2 * HALF / 6, top), (left + n * 2 * HALF / 6, top + 6)], edge, 1.2, layer=4.5)
-            canvas.line(
-                [(left + n * 2 * HALF / 6, bottom - 6), (left + n * 2 * HALF / 6, bottom)], edge, 1.2, layer=4.5
-            )
+            canvas.line([(left + n * 2 * HALF / 6, bottom - 6), (left + n * 2 * HALF / 6, bottom)], edge, 1.2, layer=4.5)
     if kind == "saga":
         canvas.box((left + 4, top + 4, right - 4, bottom - 4), "none", edge, "", 1, 4.5)
     if kind == "database":
@@ -226,7 +248,8 @@ def _draw_node(canvas: Canvas, at: Point, name: str, kind: str, *, new: bool) ->
         canvas.line([(left, top + 9), (right, top + 9)], edge, 1, layer=4.5)
     if kind == "server":
         canvas.line([(left + 7, top), (left + 7, bottom)], edge, 1.4, layer=4.5)
-    canvas.text(x, y, name, size=9, ha="center", weight="bold", most=16, ground=fill if new else None)
+    size = fitting(clean(name, 20), 2 * HALF - 14)
+    canvas.text(x, y, name, size=size, ha="center", weight="bold", most=20, ground=fill if new else None)
 
 
 def _round(left: float, right: float, y: float, high: float) -> list[Point]:
@@ -242,8 +265,9 @@ def _legend(canvas: Canvas, nodes: dict[str, str], kinds: list[str], *, new: boo
     x = 14.0
     for kind in dict.fromkeys(nodes.values()):
         canvas.box((x, 10, x + 18, 22), FILL.get(kind, "#ffffff"), EDGE.get(kind, INK), "", 1.4)
-        canvas.text(x + 24, 16, kind, size=8)
-        x += 24 + wide(kind) + 16
+        said = {"server": "answers calls"}.get(kind, kind)
+        canvas.text(x + 24, 16, said, size=8)
+        x += 24 + wide(said) + 16
     for color, dash, name in dict.fromkeys(STROKES.get(kind, STROKES["event"]) for kind in kinds):
         canvas.arrow((x, 16), (x + 26, 16), color, 1.4, dash, 6)
         canvas.text(x + 32, 16, name, size=8)
