@@ -4,6 +4,10 @@
 """
 
 import sys
+
+if sys.version_info < (3, 11):  # pip refuses this too; a checkout on the path does not
+    raise ImportError(f"edakit needs Python 3.11 or later, this is {sys.version.split()[0]}: start Jupyter from a newer one")
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +15,12 @@ from edakit.chance import Exponential, LogNormal, Uniform
 from edakit.delivery import Retry
 from edakit.errors import CallFailed, CallRefused, CallTimeout, EdakitError, Refused
 from edakit.event import Event
+from edakit.evidence import sweep
 from edakit.saga import Saga
 from edakit.service import Service
 from edakit.sim.faults import Crash, Faults, Hold, Partition
 from edakit.sim.lab import Lab
-from edakit.sim.scenario import fork, run, sweep
+from edakit.sim.scenario import fork, run
 from edakit.trace import Trace
 from edakit.units import days, hours, minutes, ms
 
@@ -24,9 +29,6 @@ if TYPE_CHECKING:
     from edakit.learn import predict
     from edakit.panel import panel
     from edakit.table import grid, table
-
-if sys.version_info < (3, 11):  # pip refuses this too; a checkout on the path does not
-    raise ImportError(f"edakit needs Python 3.11 or later, this is {sys.version.split()[0]}: start Jupyter from a newer one")
 
 NAMES = {
     "Lab": "a system under a seed: brokers, streams, servers, databases, services, faults",
@@ -62,7 +64,7 @@ NAMES = {
     "predict": "say what will happen, before it does",
 }
 __doc__ = __doc__.replace("{names}", "\n".join(f"    {name:12} {text}" for name, text in NAMES.items()))
-__all__ = list(NAMES)  # noqa: PLE0604  (a list of str, built from the table above)
+__all__ = list(NAMES)
 __version__ = "0.1.0"
 
 LAZY = {

@@ -91,7 +91,7 @@ class Event(NamedTuple):
         }
 
 
-new_event: Callable[[tuple[Any, ...]], Event] = partial(tuple.__new__, Event)  # type: ignore[assignment]
+new_event: Callable[[tuple[Any, ...]], Event] = partial(tuple.__new__, Event)
 """An event from all its fields in order: three times as fast as `Event(...)`."""
 
 

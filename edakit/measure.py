@@ -77,7 +77,7 @@ def latency(trace: Trace, first: str, last: str, by: By = "correlation") -> list
             continue
         story = row.event.key if by == "key" else row.event.correlation
         if is_moment(row, first):
-            begun.setdefault(story, row.since or row.ns)
+            begun.setdefault(story, row.since or min(row.event.ns, row.ns))
         if is_moment(row, last):
             ended.setdefault(story, row.ns)
     return [(ended[story] - ns) / SECOND for story, ns in begun.items() if ended.get(story, -1) >= ns]

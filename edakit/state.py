@@ -5,7 +5,7 @@ live objects after every row.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,7 +160,7 @@ def _some(row: Row) -> Event:
     return row.event
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[State, Row], None]] = {
     "publish": _publish,
     "deliver": _deliver,
     "ack": _ack,

@@ -105,12 +105,13 @@ def _cell(value: Any, decimals: int) -> str:
 
 
 def _decimals(values: list[float]) -> int:
-    """Enough decimals for three figures of the largest value and one of the smallest; none when all are whole."""
+    """Enough decimals for three figures of the largest value and one of the smallest, and none that says nothing."""
     sizes = [abs(value) for value in values if value]
     if all(size == int(size) for size in sizes):
         return 0
     places = [2 - math.floor(math.log10(max(sizes))), -math.floor(math.log10(min(sizes)))]
-    return min(MOST, max(0, *places))
+    most = min(MOST, max(0, *places))
+    return next(n for n in range(most + 1) if all(round(value, n) == round(value, most) for value in values))
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,8 @@ A row is written at the instant something changes, after the change, and never a
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, NamedTuple
@@ -54,7 +55,7 @@ KINDS = {
     "restart": "`who` is back, knowing nothing",
     "log": "`who` says `note`",
 }
-__doc__ = __doc__.replace("{kinds}", "\n".join(f"    {kind:10} {text}" for kind, text in KINDS.items()))  # type: ignore[union-attr]
+__doc__ = __doc__.replace("{kinds}", "\n".join(f"    {kind:10} {text}" for kind, text in KINDS.items()))
 
 OFFSETS = ("append", "assign", "fetch", "commit", "seek", "skip")  # kinds whose tag may be 0
 WIDTH = 8  # fields of a row
@@ -238,7 +239,8 @@ class Trace(Sequence[Row]):
         try:
             stored = json.loads(text)
             events = [Event(*[freeze(field) for field in event]) for event in stored["events"]]
-            return cls([Row(*row[:4], None if row[4] is None else events[row[4]], *row[5:]) for row in stored["rows"]])
+            rows = [(*row[:4], None if row[4] is None else events[row[4]], *row[5:]) for row in stored["rows"]]
+            return cls([Row._make(row) for row in rows])
         except (TypeError, KeyError, IndexError) as error:
             raise ValueError(f"this is not a trace: {error!r}; give what trace.to_json() returned") from error
 
@@ -264,10 +266,10 @@ class Trace(Sequence[Row]):
         return "\n".join(lines)
 
 
-class Keys(Set[Any]):
+class Keys(AbstractSet[Any]):
     """An ordered set of keys: `-`, `&` and `|` keep the order of the left side."""
 
-    def __init__(self, keys: "Iterator[Any] | Sequence[Any] | Set[Any]" = ()) -> None:
+    def __init__(self, keys: "Iterator[Any] | Sequence[Any] | AbstractSet[Any]" = ()) -> None:
         self._keys = dict.fromkeys(keys)
 
     def __contains__(self, key: object) -> bool:

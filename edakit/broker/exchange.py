@@ -10,7 +10,6 @@ from collections.abc import Callable
 from edakit.errors import WiringError, known
 from edakit.topics import topic_matches
 
-
 COVERS: dict[str, Callable[[str, str], bool]] = {
     "direct": lambda pattern, key: pattern == key,
     "fanout": lambda pattern, key: True,

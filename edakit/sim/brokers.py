@@ -4,7 +4,6 @@ A service deployed here gets one queue, bound by its `on` patterns; its instance
 leaves unsettled is given back after `ack_timeout`; a crashed consumer's at once, when its connection ends.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from edakit.broker.exchange import Exchange
@@ -14,10 +13,13 @@ from edakit.event import Event
 from edakit.service import checked_name
 from edakit.sim.kernel import Task
 from edakit.sim.runtime import Instance
-from edakit.units import SECOND, nanoseconds
+from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
-    from edakit.sim.lab import Deployment, Lab
+    from collections.abc import Callable
+
+    from edakit.sim.deployment import Deployment
+    from edakit.sim.world import World
 
 ENDLESS = 1000  # so often a queue without a limit may give one message back before the run is called endless
 
@@ -25,9 +27,11 @@ ENDLESS = 1000  # so often a queue without a limit may give one message back bef
 class Broker:
     """An exchange, its queues and their consumers."""
 
+    kind = "broker"
+
     def __init__(
         self,
-        lab: "Lab",
+        lab: "World",
         name: str,
         *,
         exchange: str = "topic",

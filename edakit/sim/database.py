@@ -13,7 +13,7 @@ transaction wrote; who writes a key keeps others from writing it until the trans
 import json
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from edakit.errors import Deadlock
 from edakit.event import Event, freeze
@@ -93,7 +93,7 @@ class Transaction:
         self._changes: dict[str, Any] = {}
         self._outbox: list[Event] = []
 
-    async def __aenter__(self) -> "Transaction":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -163,6 +163,7 @@ class Transaction:
 
     def publish(self, type: str, data: Any = None, key: str | None = None) -> Event:
         """Put an event into the outbox: a relay publishes it once the transaction is committed, crash or no crash."""
+        self.context.outlet()
         event = self.context.make(type, data, key)
         self._outbox.append(event)
         return event

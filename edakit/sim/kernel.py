@@ -194,10 +194,5 @@ class Kernel:
     def _foreign(self, task: Task) -> None:
         """A task awaited something that is not ours: tell it so, where it stands."""
         task.ticket = 0
-        self._ready.appendleft(
-            (
-                task,
-                task.throw,
-                ForeignAwait(f"{task.name} awaited something that does not live in virtual time (asyncio.sleep?): use ctx.sleep"),
-            )
-        )
+        why = f"{task.name} awaited something that does not live in virtual time (asyncio.sleep?): use ctx.sleep"
+        self._ready.appendleft((task, task.throw, ForeignAwait(why)))

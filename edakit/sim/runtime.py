@@ -21,7 +21,8 @@ from edakit.sim.kernel import Cancelled, Kernel, Task
 from edakit.units import SECOND, nanoseconds
 
 if TYPE_CHECKING:
-    from edakit.sim.lab import Deployment, Lab
+    from edakit.sim.deployment import Deployment
+    from edakit.sim.world import Home, Outlet
 
 IDLE = "a delivery"  # what a worker waits for that has nothing to do
 PATIENCE = 5 * SECOND  # how long a publisher waits for the broker's confirm
@@ -33,48 +34,18 @@ class Delivered(Protocol):
     event: Event
     tag: int
 
-    @property
-    def place(self) -> str: ...
+    place: str
+    count: int
 
     @property
-    def count(self) -> int: ...
-
-    @property
-    def redelivered(self) -> bool: ...
-
-
-class Home(Protocol):
-    """Where a service is deployed: it brings deliveries and hears how they ended."""
-
-    name: str
-
-    def start(self, deployment: "Deployment", name: str) -> "Instance":
-        """Begin an instance and let deliveries come."""
-
-    def settle(self, instance: "Instance", delivery: Any, error: Exception | None, result: Any) -> None:
-        """A handler has ended: with an error, or with a result."""
-
-    def crashed(self, instance: "Instance") -> None:
-        """An instance is gone."""
-
-
-class Outlet(Protocol):
-    """Where a service publishes to: a broker or a stream."""
-
-    name: str
-    inline: bool
-
-    def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
-        """An event that was published at `since` has arrived here."""
-
-    async def run_inline(self, event: Event) -> None:
-        """Handle an event inside the publisher's own call."""
+    def redelivered(self) -> bool:
+        """Whether somebody may have handled it before."""
 
 
 class Instance:
     """A running copy of a service. It has a task only while it has work."""
 
-    def __init__(self, deployment: "Deployment", name: str, home: Home) -> None:
+    def __init__(self, deployment: "Deployment", name: str, home: "Home") -> None:
         self.deployment, self.name, self.home, self.lab = deployment, name, home, deployment.lab
         self.service: Service = deployment.service
         self.kernel: Kernel = self.lab.kernel
@@ -201,10 +172,10 @@ class SimContext:
         if crashes:
             done, random = self._verbs or [], self.instance.lab.random(f"faults/crash/{self.instance.name}")
             for fault in crashes:
-                if fault.between is None or (name == fault.between[1] and fault.between[0] in done):
-                    if fault.strikes(self.instance.name, self.event) and random.random() < fault.crash:
-                        self.instance.lab.strike(self.instance.name, fault.restart_after)
-                        raise Cancelled
+                here = fault.between is None or (name == fault.between[1] and fault.between[0] in done)
+                if here and fault.strikes(self.instance.name, self.event) and random.random() < fault.crash:
+                    self.instance.lab.strike(self.instance.name, fault.restart_after)
+                    raise Cancelled
             self._verbs = [*done, name]
 
     def make(self, type: str, data: Any, key: str | None) -> Event:
@@ -212,6 +183,13 @@ class SimContext:
         cause = self.event
         key = cause.key if key is None and cause else key
         return self.instance.lab.event(type, data, key, self.instance.name, cause)
+
+    def outlet(self) -> "Outlet":
+        """Where this service publishes to. Raises WiringError if nowhere."""
+        outlet = self.instance.deployment.outlet
+        if outlet is None:
+            raise WiringError(f"{self.instance.service.name} has nowhere to publish to: deploy it with publishes=lab.broker(...)")
+        return outlet
 
     async def sleep(self, seconds: float) -> None:
         """Work, or wait, for so many virtual seconds. Raises DurationError for a negative time."""
@@ -225,7 +203,7 @@ class SimContext:
         Raises CallTimeout after 5 s without a confirm (it may have arrived), PayloadError if the data is not JSON.
         """
         instance = self.instance
-        outlet = instance.deployment.outlet
+        outlet = self.outlet()
         event = self.make(type, data, key)
         self.verb("publish")
         if outlet.inline:

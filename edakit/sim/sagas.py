@@ -14,7 +14,7 @@ from edakit.sim.runtime import Instance, SimContext, say
 from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
-    from edakit.sim.lab import Lab
+    from edakit.sim.world import World
 
 LOG = 1_000_000  # virtual nanoseconds to write one entry
 
@@ -22,7 +22,7 @@ LOG = 1_000_000  # virtual nanoseconds to write one entry
 class Orchestrator:
     """Runs of one saga, and their logs by the id of the event that began them."""
 
-    def __init__(self, saga: Saga, lab: "Lab") -> None:
+    def __init__(self, saga: Saga, lab: "World") -> None:
         self.saga, self.lab = saga, lab
         self.logs: dict[str, list[Entry]] = {}
         self._at_work: dict[str, Instance] = {}

@@ -13,7 +13,8 @@ from edakit.service import checked_name
 from edakit.sim.runtime import Instance
 
 if TYPE_CHECKING:
-    from edakit.sim.lab import Deployment, Lab
+    from edakit.sim.deployment import Deployment
+    from edakit.sim.world import World
 
 
 class Request:
@@ -29,21 +30,15 @@ class Request:
 class Server:
     """Instances behind one address, dealt requests in turn."""
 
-    inline = False
+    kind = "server"
 
-    def __init__(self, lab: "Lab", name: str, *, threads: int = 8) -> None:
+    def __init__(self, lab: "World", name: str, *, threads: int = 8) -> None:
         if not isinstance(threads, int) or threads < 1:
             raise WiringError(f"threads={threads!r}: a server has 1 or more")
         self.lab, self.name, self.threads = lab, checked_name("server", name), threads
         self.kernel, self.network = lab.kernel, lab.network
         self._instances: dict[str, list[Instance]] = {}  # by service
         self._turn: dict[str, int] = {}
-
-    def call(
-        self, service: str, data: Any = None, *, timeout: float = 30, key: str | int | None = None, source: str = "client"
-    ) -> None:
-        """Ask from outside, as a client does; the answer, or the lack of it, is in the trace."""
-        self.lab.call(service, data, timeout=timeout, key=key, source=source)
 
     def ask(self, service: str, request: Event, since: int) -> None:
         """A request has arrived: give it to the next instance that is up, or refuse it."""
@@ -53,16 +48,6 @@ class Server:
             return
         self._turn[service] = turn = self._turn.get(service, -1) + 1
         up[turn % len(up)].receive(Request(request, f"{self.name}/{service}"))
-
-    def accept(self, event: Event, since: int, confirm: object = None) -> None:
-        """Refuse: a server answers requests, it carries no events."""
-        raise WiringError(
-            f"server {self.name} carries no events: deploy the service with publishes=lab.broker(...) to publish from it"
-        )
-
-    async def run_inline(self, event: Event) -> None:
-        """Refuse, as `accept` does."""
-        self.accept(event, 0)
 
     def settle(self, instance: Instance, request: Request, error: Exception | None, result: Any) -> None:
         """The handler has ended: send the answer. A handler that raised gives one too: it failed, and nobody knows how far it got."""

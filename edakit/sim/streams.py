@@ -15,10 +15,11 @@ from edakit.sim.runtime import Instance
 from edakit.stream.groups import Group
 from edakit.stream.log import Log
 from edakit.stream.partition import partition_for
-from edakit.units import SECOND, nanoseconds
+from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
-    from edakit.sim.lab import Deployment, Lab
+    from edakit.sim.deployment import Deployment
+    from edakit.sim.world import World
 
 ENDLESS = 1000  # so often one record may fail before the run is called endless
 
@@ -55,10 +56,11 @@ class Member:
 class Stream:
     """Partitions, groups and their members."""
 
+    kind = "stream"
     inline = False
 
     def __init__(
-        self, lab: "Lab", name: str, *, partitions: int = 1, start: str = "earliest", session_timeout: float = 10
+        self, lab: "World", name: str, *, partitions: int = 1, start: str = "earliest", session_timeout: float = 10
     ) -> None:
         if not isinstance(partitions, int) or partitions < 1:
             raise WiringError(f"partitions={partitions!r}: a topic has 1 or more")

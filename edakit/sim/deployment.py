@@ -1,0 +1,46 @@
+"""A service where it runs, and how: the choices of `lab.deploy`, checked."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edakit.delivery import Retry
+from edakit.errors import WiringError, known
+from edakit.saga import Saga
+from edakit.service import Service
+from edakit.units import nanoseconds
+
+if TYPE_CHECKING:
+    from edakit.sim.database import Database
+    from edakit.sim.world import Home, Outlet, World
+
+
+@dataclass
+class Deployment:
+    """What `lab.deploy` was told, with the defaults filled in."""
+
+    lab: "World"
+    service: Service
+    home: "Home"
+    outlet: "Outlet | None"
+    prefetch: int = 1
+    concurrency: int = 1
+    group: str = ""
+    db: "Database | None" = None
+    retry: Retry | None = None
+    delivery_limit: int | None = None
+    dead_letter: bool = True
+    on_error: str = "requeue"
+    commit: str | float = "after"
+    saga: Saga | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("prefetch", "concurrency", "delivery_limit"):
+            value = getattr(self, name)
+            if not (isinstance(value, int) and value >= 1) and (name, value) != ("delivery_limit", None):
+                raise WiringError(f"{name}={value!r}: 1 or more")
+        if self.on_error not in ("requeue", "reject"):
+            raise WiringError(known("on_error", self.on_error, ["requeue", "reject"]))
+        if not isinstance(self.commit, str):
+            nanoseconds(self.commit, "commit")
+        elif self.commit not in ("after", "before"):
+            raise WiringError(f"commit={self.commit!r}: 'after', 'before' or seconds between auto-commits")

@@ -1,0 +1,164 @@
+"""What the parts of a lab share: one clock, one network, one trace, random numbers, events, and who is who.
+
+Brokers, streams, servers, databases and instances know the world they live in and nothing of the facade that built it.
+"""
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edakit.chance import Random
+from edakit.errors import ClosedError, PayloadError, WiringError, known
+from edakit.event import NOTHING, Event, freeze, new_event
+from edakit.service import checked_name, nobody
+from edakit.sim.kernel import Kernel, Task
+from edakit.sim.network import HOP, Network
+from edakit.trace import Trace
+from edakit.units import SECOND, nanoseconds
+
+if TYPE_CHECKING:
+    from edakit.sim.database import Database
+    from edakit.sim.deployment import Deployment
+    from edakit.sim.faults import Faults
+    from edakit.sim.runtime import Instance
+
+
+class Home(Protocol):
+    """Where a service is deployed: a broker, a stream or a server. It brings deliveries and hears how they ended."""
+
+    name: str
+    kind: str  # broker, stream or server
+
+    def start(self, deployment: "Deployment", name: str) -> "Instance":
+        """Begin an instance and let deliveries come."""
+
+    def settle(self, instance: "Instance", delivery: Any, error: Exception | None, result: Any) -> None:
+        """A handler has ended: with an error, or with a result."""
+
+    def crashed(self, instance: "Instance") -> None:
+        """An instance is gone."""
+
+    def ask(self, service: str, request: Event, since: int) -> None:
+        """A request for a service that is deployed here has arrived."""
+
+
+class Outlet(Protocol):
+    """Where a service publishes to: a broker or a stream."""
+
+    name: str
+    inline: bool
+
+    def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
+        """An event that was published at `since` has arrived here."""
+
+    async def run_inline(self, event: Event) -> None:
+        """Handle an event inside the publisher's own call."""
+
+
+class World:
+    """The shared state of a lab under a seed."""
+
+    def __init__(self, seed: int = 0, *, hop: float = HOP / SECOND) -> None:
+        self.seed, self.kernel, self.trace = seed, Kernel(), Trace()
+        self.network = Network(self.kernel, self.trace, self.random, nanoseconds(hop, "hop"))
+        self.homes: dict[str, Home] = {}
+        self.databases: dict[str, Database] = {}
+        self.deployments: dict[str, Deployment] = {}
+        self.instances: dict[str, Instance] = {}  # the one that runs under a name, or ran last
+        self.clients: dict[str, None] = {}
+        self.pending: dict[str, tuple[str, Task, int]] = {}  # requests without an answer yet: who waits, and how to wake it
+        self.crashes: list[Faults] = []
+        self.closed = False
+        self._randoms: dict[str, Random] = {}
+        self._counts: dict[str, int] = {}  # events by id without the number
+        self._words: dict[str, tuple[str, str]] = {}  # event types, cut behind the first word
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the start."""
+        return self.kernel.ns / SECOND
+
+    def random(self, name: str) -> Random:
+        """The random numbers of one component, made at the first draw: one more component changes no other's."""
+        found = self._randoms.get(name)
+        if found is None:
+            found = self._randoms[name] = Random(f"{self.seed}/{name}")
+        return found
+
+    def event(self, type: str, data: Any, key: str | int | None, source: str, cause: Event | None) -> Event:
+        """A new event with an id a person can read: order-42.placed.1 is the first order.placed with key 42."""
+        if self.closed:
+            raise ClosedError(f"cannot publish {type!r}: this lab is closed; build a new one (its trace can still be read)")
+        if type.__class__ is not str or not type:
+            raise PayloadError(f"event type {type!r}: give a name like 'order.placed'")
+        if key is not None and key.__class__ is not str:
+            if not isinstance(key, int):
+                raise PayloadError(f"key {key!r}: a key is a string or a whole number")
+            key = str(key)
+        words = self._words.get(type)
+        if words is None:
+            entity, dot, verb = type.partition(".")
+            words = self._words[type] = entity, dot + verb
+        counts, stem = self._counts, type if key is None else f"{words[0]}-{key}{words[1]}"
+        counts[stem] = n = counts.get(stem, 0) + 1
+        id = f"{stem}.{n}"
+        causation, correlation = (None, id) if cause is None else (cause.id, cause.correlation)
+        return new_event((id, type, source, freeze(data), key, self.kernel.ns, causation, correlation, NOTHING))
+
+    def client(self, name: str) -> str:
+        """Note the name of somebody outside."""
+        if name not in self.clients:
+            self.clients[checked_name("client", name)] = None
+        return name
+
+    def endpoint(self, service: str) -> tuple[Home, str]:
+        """Where a service answers, and the operation asked for: `service`, or `service/operation`. Raises WiringError if there is none."""
+        name, _, operation = service.partition("/")
+        if name not in self.deployments:
+            raise WiringError(known("service", name, list(self.deployments)))
+        found = self.deployments[name].service
+        if not operation:
+            if len(found.handlers) != 1:
+                raise WiringError(f"{name} answers {', '.join(found.handlers)}: say which, '{name}/{next(iter(found.handlers))}'")
+            operation = next(iter(found.handlers))
+        if found.handler(operation) is nobody:
+            raise WiringError(known(f"operation of {name}", operation, list(found.handlers)))
+        return self.deployments[name].home, operation
+
+    def answer(self, who: str, request: Event, result: Any, error: Exception | None) -> None:
+        """Send the answer to whoever asked, if they still wait."""
+        if request.id in self.pending:
+            caller, task, ticket = self.pending[request.id]
+            reply = self.event(f"{request.type}.reply", result, request.key, who, request)
+            self.network.send("reply", who, caller, reply, self.kernel.wake, task, ticket, (reply, error))
+
+    def relay(self, event: Event) -> None:
+        """Publish an event from an outbox, again and again until it is sent."""
+        outlet = self.instances[event.source].deployment.outlet
+        assert outlet is not None, "an event is put in an outbox only where it can be published"
+        if not self.network.send("publish", event.source, outlet.name, event, outlet.accept, event, self.kernel.ns):
+            self.kernel.later(SECOND, self.relay, event)
+
+    def strike(self, name: str, restart_after: float | None) -> None:
+        """Kill now what is up under this name."""
+        for each in [key for key, instance in self.instances.items() if name in (key, instance.service.name) and instance.up]:
+            self.instances[each].crash()
+            if restart_after is not None:
+                self.kernel.later(nanoseconds(restart_after, "restart_after"), self.revive, each)
+
+    def revive(self, name: str) -> None:
+        """Start a new instance in place of a dead one."""
+        old = self.instances[name]
+        if not old.up:
+            self.trace.add(self.kernel.ns, "restart", old.home.name, name, None)
+            self.instances[name] = old.home.start(old.deployment, name)
+
+    def check_node(self, where: str | tuple[str, str] | None) -> None:
+        """Raise WiringError for a link or node that names nothing in this lab."""
+        there = [*self.clients, *self.homes, *self.deployments, *self.databases, *self.instances]
+        for name in () if where is None else (where,) if isinstance(where, str) else where:
+            if name not in there:
+                raise WiringError(known("node", name, list(dict.fromkeys(there))))
+
+    def check_open(self, what: str) -> None:
+        """Raise ClosedError if the lab is closed."""
+        if self.closed:
+            raise ClosedError(f"cannot {what}: this lab is closed; build a new one (its trace can still be read)")
