@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "edakit"
 MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
-LOOK = ("cli", "learn", "measure", "panel", "player", "plot", "probe", "table")
+LOOK = ("cli", "evidence", "learn", "measure", "panel", "player", "plot", "probe", "table")
 CORE = {name: path for name, path in MODULES.items() if name.split("/")[0].removesuffix(".py") not in LOOK}
 
 OUTSIDE_WORLD = {
@@ -20,10 +20,9 @@ OUTSIDE_WORLD = {
 MAY_IMPORT = {
     "chance.py": {"random"},  # the only place where dice are made
     "event.py": {"datetime"},  # to write virtual seconds as a CloudEvents time; nothing asks it for now()
-    "sim/lab.py": {"random", "time"},
     "sim/kernel.py": {"asyncio"},  # to hide the host's running loop during a run
 }
-HEAVY = {"IPython", "anywidget", "asyncio", "ipywidgets", "matplotlib", "networkx", "numpy"}
+HEAVY = {"IPython", "anywidget", "ipywidgets", "matplotlib", "networkx", "numpy"}
 
 every_module = pytest.mark.parametrize("name", MODULES)
 core_module = pytest.mark.parametrize("name", CORE)
@@ -46,13 +45,9 @@ def imported(module: ast.Module) -> set[str]:
 def code_lines(module: ast.Module) -> int:
     """Lines that hold code: no docstrings, comments or blank lines (the tree knows none of the last two)."""
     nodes = (node for node in ast.walk(module) if hasattr(node, "lineno"))
-    held = {
-        line for node in nodes for line in (node.lineno, node.end_lineno if isinstance(node, ast.expr) else node.lineno)
-    }
+    held = {line for node in nodes for line in (node.lineno, node.end_lineno if isinstance(node, ast.expr) else node.lineno)}
     for node in ast.walk(module):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
-            node
-        ):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
             text = node.body[0]
             held -= set(range(text.lineno, text.end_lineno + 1))
     return len(held)
@@ -96,9 +91,7 @@ def test_ground_rules_and_simulation_fit_into_one_head():
 
 
 def test_code_lines_counts_code_alone():
-    text = (
-        '"""Doc.\n\nMore."""\n\n# why\nx = 1\n\n\ndef f(\n    a,\n):\n    """Doc."""\n    return [\n        a,\n    ]\n'
-    )
+    text = '"""Doc.\n\nMore."""\n\n# why\nx = 1\n\n\ndef f(\n    a,\n):\n    """Doc."""\n    return [\n        a,\n    ]\n'
     assert code_lines(ast.parse(text)) == 6
 
 
