@@ -65,14 +65,11 @@ class Prediction:
         for each in self.options:
             if each == option or str(each) == str(option):
                 return each
-        raise ArgumentError(
-            f"{option!r} is not among the options of {self.question!r}: {', '.join(map(str, self.options))}"
-        )
+        raise ArgumentError(f"{option!r} is not among the options of {self.question!r}: {', '.join(map(str, self.options))}")
 
     def __repr__(self) -> str:
         marks = [
-            f"  ({'x' if self.said == option and self.said is not None else ' '}) {clean(option, 100)}"
-            for option in self.options
+            f"  ({'x' if self.said == option and self.said is not None else ' '}) {clean(option, 100)}" for option in self.options
         ]
         return "\n".join([f"Predict: {clean(self.question, 300)}", *marks])
 

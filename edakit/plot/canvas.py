@@ -162,7 +162,9 @@ def wide(text: str, size: float = 8) -> float:
 @lru_cache(4000)
 def _advance(char: str) -> float:
     """The width of one character, in its own size."""
-    across, _, _ = RULER.get_text_width_height_descent(char, FontProperties(family="DejaVu Sans", size=100), ismath=False)
+    with look():
+        font = FontProperties(family="DejaVu Sans", size=100)
+        across, _, _ = RULER.get_text_width_height_descent(char, font, ismath=False)
     return float(across) / 100
 
 

@@ -72,7 +72,7 @@ def _steps(series: Mapping[str, Series], what: str, end: float, title: str = "")
                 where="post",
                 color=CYCLE[n % 6],
                 linestyle=DASHES[n % 6],
-                label=clean(name, 30),
+                label=_label(name),
                 linewidth=1.6,
             )
             top = max(depths)
@@ -92,6 +92,12 @@ def _steps(series: Mapping[str, Series], what: str, end: float, title: str = "")
 def _legend(axes: Axes) -> None:
     """Above the picture, so that it covers nothing."""
     axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=5, handlelength=3)
+
+
+def _label(name: str) -> str:
+    """A name in a legend; matplotlib leaves out what is empty or begins with an underscore."""
+    text = clean(name, 30)
+    return f" {text}" if not text or text.startswith("_") else text
 
 
 def _peaks(axes: Axes, series: Mapping[str, Series]) -> None:
@@ -123,7 +129,7 @@ def cdf(samples: Mapping[str, Iterable[float]], what: str = "virtual seconds", *
         for n, (name, each) in enumerate(values.items()):
             count = len(each)
             xs, ys = [each[0], *each, high], [0.0, *((k + 1) / count * 100 for k in range(count)), 100.0]
-            axes.step(xs, ys, where="post", color=CYCLE[n % 6], linestyle=DASHES[n % 6], label=clean(name, 30), linewidth=1.8)
+            axes.step(xs, ys, where="post", color=CYCLE[n % 6], linestyle=DASHES[n % 6], label=_label(name), linewidth=1.8)
             half, late = measure.quantiles(each)
             axes.plot([half, late], [50, 99], linestyle="none", marker=MARKERS[n % 6], color=CYCLE[n % 6], markersize=6)
             rows.append({"": name, "p50": half, "p99": late, "values": count})
@@ -184,7 +190,7 @@ def lines(
                 linestyle=DASHES[n % 6],
                 marker=MARKERS[n % 6] if few else "",
                 markersize=5,
-                label=clean(name, 30),
+                label=_label(name),
                 drawstyle="steps-post" if steps else "default",
             )
             if any(isinstance(value, tuple) for _, value in each):

@@ -153,5 +153,5 @@ def _twin(runs: list[Run], shown: list[Run]) -> str:
     lines = [f"{len(runs):,} runs: " + ", ".join(f"{count:,} {clean(status)}" for status, count in counts.items())]
     for run in shown:
         steps = ", ".join(f"{step} {outcome}" for outcome, step, *_ in run.steps)
-        lines.append(f"{clean(run.name)}  {clean(run.status)}: {clean(steps, 110)}")
+        lines.append(f"{clean(run.name)}  {clean(run.status)}: {clean(steps, 80)}")
     return "\n".join(lines)

@@ -89,7 +89,7 @@ def _lanes(scenes: list[Scene]) -> list[list[str]]:
     """
     kinds: dict[str, str] = {}
     for told in scenes:
-        kinds.update({name: kind for name, kind in told.kinds.items() if name not in kinds})
+        kinds.update({name: kind for name, kind in told.kinds.items() if name not in kinds or kind == "client"})
     rank = {"client": 0, "broker": 1, "stream": 1}
     order = sorted(kinds, key=lambda name: rank.get(kinds[name], 2))  # stable: ties stay in order of appearance
     lanes = [[name for name in order if name in told.kinds] for told in scenes]

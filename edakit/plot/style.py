@@ -6,6 +6,7 @@ of them ever says anything alone: there is always a dash, a shape, a hatch or a 
 
 import base64
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -66,7 +67,8 @@ Source = Trace | HasTrace
 @contextmanager
 def look() -> Iterator[None]:
     """Draw in the kit's look, whatever the reader has set for their own figures."""
-    with matplotlib.style.context(["default", LOOK]):
+    with matplotlib.style.context(["default", LOOK]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in another script shows as boxes
         yield
 
 

@@ -283,5 +283,5 @@ def _twin(nodes: dict[str, str], joined: dict[tuple[str, str, str], list[str]], 
         lines.append(f"{kind:9} {clean(name)}{'  (new)' if name in highlight else ''}")
         for (start, end, _), labels in joined.items():
             if start == name:
-                lines.append(f"          -> {clean(end)}  {clean(', '.join(labels), 90)}".rstrip())
+                lines.append(f"          -> {clean(end)}  {clean(', '.join(labels), 80)}".rstrip())
     return "\n".join(lines)
