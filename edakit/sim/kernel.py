@@ -9,7 +9,6 @@ for, so a run is a function of its program. A plain function can be called later
     kernel.run()                        # a plain call: no await, no thread
 """
 
-import asyncio
 import sys
 import types
 from collections import deque
@@ -127,8 +126,10 @@ class Kernel:
         An error in a task ends the run and comes out here; the other tasks stand where they stood, and `run` may be called again.
         """
         heap, ready, take, add = self.heap, self._ready, self._ready.popleft, self._ready.append
-        loop, hooks = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
-        asyncio._set_running_loop(None)  # in a notebook, create_task in a handler must raise, not run later
+        hooks, asyncio = sys.get_asyncgen_hooks(), sys.modules.get("asyncio.events")  # not imported: then no loop runs either
+        loop = asyncio._get_running_loop() if asyncio else None
+        if asyncio:
+            asyncio._set_running_loop(None)  # in a notebook, create_task in a handler must raise, not run later
         sys.set_asyncgen_hooks(None, None)
         try:
             for _ in repeat(None, budget):
@@ -170,7 +171,8 @@ class Kernel:
         finally:
             self.current = None
             sys.set_asyncgen_hooks(*hooks)
-            asyncio._set_running_loop(loop)
+            if asyncio:
+                asyncio._set_running_loop(loop)
 
     def stuck(self) -> list[tuple[str, str]]:
         """Who waits for what when nothing is left to run: (task name, reason), in order of spawning."""
