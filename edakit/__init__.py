@@ -16,19 +16,19 @@ from edakit.delivery import Retry
 from edakit.errors import CallFailed, CallRefused, CallTimeout, EdakitError, Refused
 from edakit.event import Event
 from edakit.evidence import sweep
+from edakit.panel import panel
 from edakit.saga import Saga
 from edakit.service import Service
 from edakit.sim.faults import Crash, Faults, Hold, Partition
 from edakit.sim.lab import Lab
 from edakit.sim.scenario import fork, run
+from edakit.table import grid, table
 from edakit.trace import Trace
 from edakit.units import days, hours, minutes, ms
 
 if TYPE_CHECKING:
     from edakit import measure, plot
     from edakit.learn import predict
-    from edakit.panel import panel
-    from edakit.table import grid, table
 
 NAMES = {
     "Lab": "a system under a seed: brokers, streams, servers, databases, services, faults",
@@ -67,12 +67,9 @@ __doc__ = __doc__.replace("{names}", "\n".join(f"    {name:12} {text}" for name,
 __all__ = list(NAMES)
 __version__ = "0.1.0"
 
-LAZY = {
+LAZY = {  # panel and table are not: a module loaded later under the name of its function would take its place
     "plot": ("edakit.plot", None),
     "measure": ("edakit.measure", None),
-    "table": ("edakit.table", "table"),
-    "grid": ("edakit.table", "grid"),
-    "panel": ("edakit.panel", "panel"),
     "predict": ("edakit.learn", "predict"),
 }
 

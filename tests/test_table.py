@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from typing import NamedTuple
 
 import pytest
@@ -75,3 +77,8 @@ def test_hostile_text_stays_on_its_line():
 
 def test_an_empty_table_says_so():
     assert str(table([])) == "no rows"
+
+
+def test_table_and_panel_stay_functions_whatever_is_imported_first():
+    script = "import edakit.plot, edakit.table, edakit.panel; from edakit import grid, panel, table; print(table({'a': 1}), panel.__name__)"
+    assert subprocess.check_output([sys.executable, "-c", script], timeout=60).split() == [b"a", b"1", b"panel"]
