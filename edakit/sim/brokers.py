@@ -4,6 +4,7 @@ A service deployed here gets one queue, bound by its `on` patterns; its instance
 leaves unsettled is given back after `ack_timeout`; a crashed consumer's at once, when its connection ends.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edakit.broker.exchange import Exchange
@@ -107,6 +108,8 @@ class Broker:
         event, ns, done = delivery.event, self.kernel.ns, error is None or isinstance(error, Refused)
         if done and event.id in self._pending:
             self.lab.answer(instance.name, event, result, error)
+        if instance.deployment.commit == "before":
+            return  # acked when it came: too late for a nack, too
         if done:
             sent = self.network.send("ack", instance.name, self.name, event, self.ack, delivery, ns)
         else:
@@ -114,6 +117,14 @@ class Broker:
             sent = self.network.send("ack", instance.name, self.name, event, self.nack, delivery, ns, requeue, str(error))
         if not sent:
             self.kernel.later(self.ack_timeout, self._overdue, delivery)
+
+    def _ack_first(self, instance: Instance, delivery: Delivery) -> None:
+        """commit="before": the ack leaves when the delivery comes, so that a crash loses the message where it would repeat it."""
+        if instance.up and not self.network.send(
+            "ack", instance.name, self.name, delivery.event, self.ack, delivery, self.kernel.ns
+        ):
+            self.kernel.later(self.ack_timeout, self._overdue, delivery)
+        instance.receive(delivery)
 
     def ack(self, delivery: Delivery, since: int) -> None:
         """A consumer is done with a delivery."""
@@ -154,7 +165,9 @@ class Broker:
             for pattern in service.handlers:
                 self.exchange.bind(service.name, pattern)
         instance, consumer = Instance(deployment, name, self), Consumer(name, deployment.prefetch)
-        self._instances[consumer], self._receive[consumer] = instance, instance.receive
+        first = deployment.commit == "before"
+        self._instances[consumer] = instance
+        self._receive[consumer] = partial(self._ack_first, instance) if first else instance.receive
         self._consumers[instance] = consumer
         self.queues[service.name].join(consumer)
         self.push(self.queues[service.name])

@@ -42,5 +42,9 @@ class Deployment:
             raise WiringError(known("on_error", self.on_error, ["requeue", "reject"]))
         if not isinstance(self.commit, str):
             nanoseconds(self.commit, "commit")
+            if self.home.kind != "stream":
+                raise WiringError(
+                    f"commit={self.commit!r}: on {self.home.name} 'after' or 'before'; only a stream has auto-commit"
+                )
         elif self.commit not in ("after", "before"):
             raise WiringError(f"commit={self.commit!r}: 'after', 'before' or seconds between auto-commits")

@@ -97,7 +97,8 @@ class Lab(World):
         prefetch: unsettled deliveries an instance holds at most (default 10; stream: records a poll, 500). concurrency: handlers at
         once in an instance (default 1; server: its threads). publishes: where `ctx.publish` goes, if not to `on`. retry: tries before
         a failure is reported. on_error: "requeue" or "reject" what failed; delivery_limit: so many deliveries, then it is a dead letter
-        (dead_letter=False: thrown away). commit (stream): "after" or "before" the handler, or seconds between auto-commits.
+        (dead_letter=False: thrown away). commit: "after" or "before" the handler (the ack of a broker, the offset of a stream), or, on a
+        stream, seconds between auto-commits.
         Raises WiringError for a service that is deployed already or an `on` of another lab.
         """
         self.check_open(f"deploy {service.name!r}")
