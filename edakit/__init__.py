@@ -6,7 +6,14 @@
 import sys
 
 if sys.version_info < (3, 11):  # pip refuses this too; a checkout on the path does not
-    raise ImportError(f"edakit needs Python 3.11 or later, this is {sys.version.split()[0]}: start Jupyter from a newer one")
+
+    class TooOld(ImportError):
+        """Shown in a notebook as the one line that matters, without a stack."""
+
+        def _render_traceback_(self):  # type: ignore[no-untyped-def]  # noqa: ANN202  (read by Pythons that know no list[str])
+            return [str(self)]
+
+    raise TooOld(f"edakit needs Python 3.11 or later, this is {sys.version.split()[0]}: start Jupyter from a newer one")
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
