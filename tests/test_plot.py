@@ -13,7 +13,7 @@ from edakit.errors import ArgumentError, EmptyTrace
 from edakit.event import Event
 from edakit.measure import Spread
 from edakit.plot.scene import scene
-from edakit.trace import Keys
+from edakit.trace import Keys, Row
 
 
 def shop(lab, orders=1, instances=1):
@@ -202,6 +202,8 @@ def test_a_run_without_the_right_parts_says_which(draw):
         draw(run(shop))
     with pytest.raises(EmptyTrace, match="deploy"):
         plot.backlog(run(asking))
+    with pytest.raises(EmptyTrace, match="these rows have none"):
+        plot.timeline(Trace([Row(0, "read", "stock", "web", None, 0, 0, "tea")]))
 
 
 def test_a_timeline_has_a_lane_per_node_and_an_arrow_per_message():

@@ -108,8 +108,12 @@ class _Teller:
                 start = max(bar.start, self.free.get(bar.who, 0))
                 if start < last:
                     self.out.bars.append(Bar(bar.who, start, last, "open", bar.event))
-        self.out.down += [(who, ns, last) for who, ns in self.crashed.items()]
-        return self.out
+        out, there = self.out, self.out.kinds
+        out.down += [(who, ns, last) for who, ns in self.crashed.items()]
+        out.arrows = [arrow for arrow in out.arrows if arrow.source in there and arrow.target in there]
+        out.bars = [bar for bar in out.bars if bar.who in there]
+        out.marks = [mark for mark in out.marks if mark.who in there]
+        return out
 
     def _is(self, name: str, kind: str) -> str:
         """Note a node; a client that turns out to handle something is a service."""

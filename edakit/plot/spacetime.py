@@ -4,7 +4,7 @@ bar.
 
 from collections.abc import Callable, Sequence
 
-from edakit.errors import ArgumentError
+from edakit.errors import ArgumentError, EmptyTrace
 from edakit.measure import is_moment
 from edakit.plot.canvas import Box, Canvas, Point, apart, fitting, wide
 from edakit.plot.clock import Scale, axis, round_step
@@ -69,6 +69,8 @@ def timeline(
     if mark is not None and not any(moments):
         raise ArgumentError(f"no moment {mark!r} to mark: give an event type, the note of a log row, or 'reply'")
     scenes = [scene(trace) for trace in traces]
+    if not all(told.kinds for told in scenes):
+        raise EmptyTrace("plot.timeline draws messages and work, and these rows have none: give it more of the trace")
     order = _lanes(scenes)
     sheet = _Sheet(scenes, order, scale, [*titles, *[""] * len(traces)][: len(traces)])
     for n, told in enumerate(scenes):
@@ -81,8 +83,7 @@ def _moment(trace: Trace, mark: str | None) -> Row | None:
 
 
 def _lanes(scenes: list[Scene]) -> list[list[str]]:
-    """The lanes of each run: clients, brokers, then the rest, as they appear; common ones in the same order in every
-    run.
+    """The lanes of each run: clients, brokers, then the rest, as they appear; in every run in the same order.
 
     Appearance follows causes, so that a story reads downwards; an order by fewest crossings would put the broker in
     the middle.
@@ -208,8 +209,8 @@ class _Sheet:
         if arrow.again:
             color = ORANGE
             self.used["again"] = None
-        tail = (self.x(arrow.left), y.get(arrow.source, 0.0))
-        head = (self.x(arrow.came), y.get(arrow.target, 0.0))
+        tail = (self.x(arrow.left), y[arrow.source])
+        head = (self.x(arrow.came), y[arrow.target])
         size = (6.0 if arrow.kind in ("event", "call") else 4.5) if self.small else 0.0
         if not self.small:
             width, dash = 0.5, dash if arrow.kind != "event" else "solid"

@@ -93,7 +93,7 @@ def _places() -> tuple[dict[str, Point], int, list[list[str]]]:
     """Columns in which every arrow leads to the right, ordered so that arrows cross little; an arrow that skips a
     column gets a place of its own in it, so that it runs behind no box.
     """
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(lesson.number for lesson in LESSONS)
     graph.add_edges_from((before, lesson.number) for lesson in LESSONS for before in lesson.first)
     columns = [sorted(column) for column in nx.topological_generations(graph)]

@@ -129,7 +129,7 @@ def _places(nodes: dict[str, str], edges: list[tuple[str, str]]) -> tuple[dict[s
     """Columns by distance from where things begin, each ordered so that arrows cross little; from networkx to
     pixels.
     """
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(nodes)
     graph.add_edges_from(edges)
     far: dict[str, int] = {}
