@@ -25,6 +25,7 @@ class Consumer:
     __slots__ = ("held", "name", "prefetch")
 
     def __init__(self, name: str, prefetch: int = 1) -> None:
+        assert prefetch >= 1, f"{name}: prefetch={prefetch}"
         self.name, self.prefetch, self.held = name, prefetch, 0
 
 
@@ -78,6 +79,9 @@ class Queue:
 
     def ack(self, delivery: Delivery) -> Settled:
         """The message is done: "ack", or "stale" if this delivery is closed already (it was given back meanwhile)."""
+        assert delivery.queue is self, (
+            f"{delivery.place} delivery {delivery.tag} is none of {self.place}"
+        )  # tags are a queue's own
         if self.unacked.pop(delivery.tag, None) is None:
             return "stale"
         consumer = delivery.consumer
@@ -110,7 +114,9 @@ class Queue:
         return event
 
     def join(self, consumer: Consumer) -> None:
-        """A consumer subscribes."""
+        """A consumer subscribes, once."""
+        assert consumer not in self._turn, f"{consumer.name} is subscribed"
+        assert consumer.prefetch > consumer.held == 0, f"{consumer.name} is or was subscribed"
         self._turn.append(consumer)
 
     def leave(self, consumer: Consumer) -> list[Delivery]:
