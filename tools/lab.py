@@ -44,7 +44,7 @@ def free_port() -> int:
 def command(port: int, *, browser: bool) -> list[str]:
     """Return the command line of the server."""
     line = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
-    line += [f"--ServerApp.root_dir={NOTEBOOKS}", "--log-level=WARN"]
+    line += [f"--ServerApp.root_dir={NOTEBOOKS}", "--ServerApp.log_level=WARN", "--LabApp.log_level=WARN"]
     if not browser:
         line.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:

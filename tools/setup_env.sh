@@ -28,7 +28,7 @@ if [ -z "$chosen" ]; then
     exit 1
 fi
 
-echo "Setting up $venv with Python $version (once, under a minute) ..."
+echo "Setting up $venv with Python $version (once, about a minute) ..."
 rm -f "$stamp"
 uv=$(command -v uv || true)
 if ! "$python" -c "$ask" >/dev/null 2>&1 || [ -n "${PYTHON:-}" ]; then
