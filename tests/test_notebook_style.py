@@ -46,9 +46,7 @@ def calls(path: Path, name: str) -> int:
 
 def text_of(output: dict[str, Any]) -> str:
     parts = [output.get("text", ""), output.get("evalue", ""), output.get("traceback", "")]
-    parts += [
-        value for kind, value in output.get("data", {}).items() if not kind.startswith(("image/png", "image/jpeg"))
-    ]
+    parts += [value for kind, value in output.get("data", {}).items() if not kind.startswith(("image/png", "image/jpeg"))]
     return "\n".join(json.dumps(part) if isinstance(part, dict) else "".join(part) for part in parts)
 
 
@@ -169,9 +167,7 @@ def test_no_widget_state_is_saved(path):
 
 @every_notebook
 def test_nothing_of_the_machine_it_ran_on_is_saved(path):
-    place = re.compile(
-        r"(/home/|/r[o]ot/|/Users/|/tmp/|/var/|[A-Z]:\\\\?Users|site-packages|\.venv|0x[0-9a-f]{6,}|np\.float64)"
-    )
+    place = re.compile(r"(/home/|/r[o]ot/|/Users/|/tmp/|/var/|[A-Z]:\\\\?Users|site-packages|\.venv|0x[0-9a-f]{6,}|np\.float64)")
     found = [hit[0] for _, output in outputs(path) for hit in place.finditer(text_of(output))]
     assert not found, f"{found[:5]}"
 
@@ -180,9 +176,7 @@ def test_nothing_of_the_machine_it_ran_on_is_saved(path):
 def test_claims_it_names_exist(path):
     listed = [line for line in CLAIM_IDS.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     known = set(" ".join(listed).split())
-    named = re.findall(
-        r"\b(?:[CQ]\d+(?:\.\d+)?|S\.\d+)\b", "\n".join(sources(path, "markdown") + sources(path, "code"))
-    )
+    named = re.findall(r"\b(?:[CQ]\d+(?:\.\d+)?|S\.\d+)\b", "\n".join(sources(path, "markdown") + sources(path, "code")))
     assert not set(named) - known, f"unknown claims: {sorted(set(named) - known)}"
 
 
