@@ -250,6 +250,28 @@ def test_calls_and_replies_run_between_the_caller_and_the_service():
     assert list(told.kinds) == ["ada", "web", "payment"]
 
 
+def test_a_request_by_way_of_a_broker_is_drawn_once():
+    asker, payment = Service("asker"), Service("payment")
+
+    @payment.on("charge")
+    async def charge(request, ctx):
+        await ctx.sleep(0.1)
+
+    @asker.on("order.placed")
+    async def ask(order, ctx):
+        await ctx.call("payment/charge", order.data, timeout=5)
+
+    lab = Lab(seed=1)
+    shop = lab.broker("shop", like="rabbitmq")
+    lab.deploy(asker, on=shop)
+    lab.deploy(payment, on=shop)
+    shop.publish("order.placed", {"order": 42}, key="42")
+    told = scene(lab.run().trace)
+    calls = [(arrow.source, arrow.target) for arrow in told.arrows if arrow.kind == "call"]
+    assert calls == [("asker", "shop"), ("shop", "payment")]
+    assert {bar.how for bar in told.bars} == {"done"}
+
+
 def test_several_runs_share_time_and_a_moment_is_marked_in_each():
     text = str(plot.timeline(run(asking), run(shop), titles=("called", "told"), mark="answer"))
     assert "called: lanes ada, web, payment" in text

@@ -87,6 +87,8 @@ class _Teller:
         self.open: dict[str, list[Bar]] = {}  # who -> deliveries not yet handled
         self.free: dict[str, int] = {}  # who -> the end of its last handler
         self.crashed: dict[str, int] = {}
+        calls = {_id(row) for row in trace.where("call")}
+        self.carried = {_id(row) for row in trace.where("publish")} & calls  # requests that go by way of a broker
         rows = trace.where(("handle", "fail"))
         for row in rows:
             self.first.setdefault((row.who, row.place, _id(row), row.tag), row.since)
@@ -128,7 +130,8 @@ class _Teller:
 
     def _publish(self, row: Row) -> None:
         self._is(row.who, "client")
-        self._send(row, row.who, self._is(row.place, "broker"), _sent(row), row.ns, "event")
+        kind = "call" if _id(row) in self.carried else "event"
+        self._send(row, row.who, self._is(row.place, "broker"), _sent(row), row.ns, kind)
 
     def _append(self, row: Row) -> None:
         self._is(row.who, "client")
@@ -136,7 +139,8 @@ class _Teller:
 
     def _deliver(self, row: Row) -> None:
         source = self._is(_before(row.place), "broker" if row.kind == "deliver" else "stream")
-        arrow = self._send(row, source, self._is(row.who, "service"), row.ns, self._taken(row, row.who), "event")
+        kind = "call" if _id(row) in self.carried else "event"
+        arrow = self._send(row, source, self._is(row.who, "service"), row.ns, self._taken(row, row.who), kind)
         key = (row.place if row.kind == "deliver" else f"{row.place} {row.note}", _id(row))
         self.given[key] = self.given.get(key, 0) + 1
         arrow.again = self.given[key] > 1
@@ -187,6 +191,8 @@ class _Teller:
 
     def _call(self, row: Row) -> None:
         self._is(row.who, "client")
+        if _id(row) in self.carried:
+            return  # its way to the broker and on to the service is drawn
         end = self.asked.get((row.place, _id(row)))
         target, came = (end.who, end.since) if end and end.since >= row.ns else (row.place, row.ns + HOP)
         if self._works(target, row.ns + HOP, came):
