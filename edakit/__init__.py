@@ -22,7 +22,6 @@ from edakit.chance import Exponential, LogNormal, Uniform
 from edakit.delivery import Retry
 from edakit.errors import CallFailed, CallRefused, CallTimeout, EdakitError, Refused
 from edakit.event import Event
-from edakit.evidence import sweep
 from edakit.panel import panel
 from edakit.saga import Saga
 from edakit.service import Service
@@ -35,6 +34,7 @@ from edakit.units import days, hours, minutes, ms
 
 if TYPE_CHECKING:
     from edakit import measure, plot
+    from edakit.evidence import sweep
     from edakit.learn import predict
 
 NAMES = {
@@ -77,12 +77,13 @@ __version__ = "0.1.0"
 LAZY = {  # panel and table are not: a module loaded later under the name of its function would take its place
     "plot": ("edakit.plot", None),
     "measure": ("edakit.measure", None),
+    "sweep": ("edakit.evidence", "sweep"),
     "predict": ("edakit.learn", "predict"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    """What draws or shows is loaded at first use: `import edakit` brings neither matplotlib nor ipywidgets."""
+    """What draws, shows or stores is loaded at first use: `import edakit` brings neither matplotlib nor ipywidgets."""
     if name not in LAZY:
         raise AttributeError(f"edakit has no {name!r}; it has: {', '.join(NAMES)}")
     module, attribute = LAZY[name]

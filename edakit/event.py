@@ -29,15 +29,19 @@ class Frozen(dict[str, Any]):
 
 NOTHING = Frozen()
 SIMPLE = frozenset({str, int, bool, type(None)})
-STRINGS = frozenset({str})
 EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  (virtual time has no zone; only its arithmetic is used)
 
 
 def freeze(data: Any, where: str = "data") -> Any:
     """A copy of JSON data that cannot be changed; lists become tuples. Raises PayloadError with the place of what is not JSON."""
     kind = data.__class__
-    if kind is dict and SIMPLE.issuperset(map(type, data.values())) and STRINGS.issuperset(map(type, data)):
-        return Frozen(data)
+    if kind is dict and SIMPLE.issuperset(map(type, data.values())):  # the usual event, checked without a loop of ours
+        try:
+            "".join(data)  # names that are not strings have no join
+        except TypeError:
+            pass
+        else:
+            return Frozen(data)
     if kind is Frozen or kind is str or kind is int or data is None or kind is bool:
         return data
     if kind is float:

@@ -1,6 +1,7 @@
 """Those outside: they publish and ask, and live nowhere in the system."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from edakit.chance import Duration, draw
@@ -86,4 +87,4 @@ def _sender(
     """What a workload does with data and a key."""
     if isinstance(target, Server):
         return lambda data, key: ask(lab, type, data, timeout, key, source)
-    return lambda data, key: target.publish(type, data, key, source=source)
+    return partial(target.publish, type, source=source)

@@ -34,8 +34,11 @@ class Deployment:
     saga: Saga | None = None
 
     def __post_init__(self) -> None:
-        for name in ("prefetch", "concurrency", "delivery_limit"):
-            value = getattr(self, name)
+        for name, value in (
+            ("prefetch", self.prefetch),
+            ("concurrency", self.concurrency),
+            ("delivery_limit", self.delivery_limit),
+        ):
             if not (isinstance(value, int) and value >= 1) and (name, value) != ("delivery_limit", None):
                 raise WiringError(f"{name}={value!r}: 1 or more")
         if self.on_error not in ("requeue", "reject"):

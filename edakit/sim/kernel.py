@@ -4,7 +4,6 @@ A *task* is a coroutine. It runs until it awaits `sleep` or `park`; then the ker
 task runs, and jumps to the next timer when no task is ready. What falls on one instant keeps the order in which it was asked
 for, so a run is a function of its program. A plain function can be called later, too: a message on its way.
 
-    kernel = Kernel()
     kernel.spawn("greet", greet)        # async def greet(): await kernel.sleep(SECOND // 5)
     kernel.run()                        # a plain call: no await, no thread
 """
@@ -31,15 +30,14 @@ class Cancelled(BaseException):
 class Task:
     """A coroutine and where it stands. `ticket` numbers its present wait (0: not waiting); `why` tells a person."""
 
-    __slots__ = ("args", "coro", "done", "error", "function", "name", "result", "send", "ticket", "why")
+    __slots__ = ("args", "coro", "done", "function", "name", "result", "send", "ticket", "why")
 
     def __init__(self, name: str, function: Callable[..., Coroutine[Any, Any, Any]], args: tuple[Any, ...]) -> None:
         self.name, self.function, self.args = name, function, args
         self.send: Callable[[Any], Any] = self.start
         self.coro: Coroutine[Any, Any, Any] | None = None
-        self.ticket, self.why, self.done = 0, "", False
         self.result: Any = None
-        self.error: BaseException | None = None
+        self.ticket, self.why, self.done = 0, "", False
 
     def start(self, _: object) -> Any:
         """The first step makes the coroutine: a task that never ran leaves nothing behind to be awaited."""
@@ -78,9 +76,11 @@ class Kernel:
         yield PARKED
 
     @types.coroutine
-    def park(self, why: str) -> Generator[object, Any, Any]:
-        """Wait for `wake`; return the value it brings. Take a `ticket()` first and give it to whoever is to wake you."""
+    def park(self, why: str, waiting: "deque[tuple[Task, int]] | None" = None) -> Generator[object, Any, Any]:
+        """Wait for `wake`; return the value it brings. Give your `ticket()` to whoever is to wake you, or name a line to wait in."""
         self.current.why = why
+        if waiting is not None:
+            waiting.append((self.current, self.ticket()))
         return (yield PARKED)
 
     def ticket(self) -> int:
@@ -188,7 +188,7 @@ class Kernel:
         self.run()
 
     def _ended(self, task: Task, result: object, error: BaseException | None = None) -> None:
-        task.ticket, task.done, task.result, task.error = 0, True, result, error
+        task.ticket, task.done, task.result = 0, True, result
         del self.tasks[task]
         if error and not isinstance(error, Cancelled):
             raise error

@@ -267,7 +267,10 @@ class Lab(World):
     def close(self) -> None:
         """End every handler that is under way, last begun first. The trace can still be read; nothing else can be done."""
         if not self.closed:
-            self.kernel.close()
+            for instance in self.instances.values():
+                instance.retire()
+            if self.kernel.tasks:
+                self.kernel.close()
             self.closed = True
 
     def nodes(self) -> dict[str, str]:

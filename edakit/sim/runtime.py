@@ -75,7 +75,7 @@ class Instance:
     async def _work(self) -> None:
         """Take, handle, settle; wait for more."""
         kernel, inbox, idle, settle, write = self.kernel, self.inbox, self._idle, self.home.settle, self.lab.trace.write
-        me, name, handler = kernel.current, self.name, self.service.handler
+        name, handler, park = self.name, self.service.handler, kernel.park
         while True:
             while inbox:
                 delivery = inbox.popleft()
@@ -87,8 +87,7 @@ class Instance:
                 else:
                     write((kernel.ns, "handle", delivery.place, name, event, delivery.tag, began, ""))
                     settle(self, delivery, None, result)
-            idle.append((me, kernel.ticket()))
-            await kernel.park(IDLE)
+            await park(IDLE, idle)
 
     async def handle(self, delivery: Any) -> tuple[Exception | None, Any]:
         """Run the handler once more than it fails, as the deployment allows; write how it went: (error, result)."""
@@ -124,6 +123,14 @@ class Instance:
             else:
                 add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began)
                 return None, result
+
+    def retire(self) -> None:
+        """End the workers that wait for a delivery: the lab is closing."""
+        while self._idle:
+            task, _ = self._idle.popleft()
+            if task.coro is not None:
+                task.coro.close()
+            del self.kernel.tasks[task]
 
     def crash(self) -> None:
         """Stop where it stands, memory and inbox gone; what it sent before is still on its way."""
@@ -202,19 +209,20 @@ class SimContext:
 
         Raises CallTimeout after 5 s without a confirm (it may have arrived), PayloadError if the data is not JSON.
         """
-        instance = self.instance
-        outlet = self.outlet()
-        event = self.make(type, data, key)
-        self.verb("publish")
+        instance, cause = self.instance, self.event
+        lab, outlet = instance.lab, instance.deployment.outlet or self.outlet()
+        event = lab.event(type, data, cause.key if key is None and cause else key, instance.name, cause)
+        if lab.crashes:
+            self.verb("publish")
         if outlet.inline:
             await outlet.run_inline(event)
             return event
-        kernel, network = instance.kernel, instance.lab.network
+        kernel, network = lab.kernel, lab.network
         task, ticket = kernel.current, kernel.ticket()
         network.send("publish", instance.name, outlet.name, event, outlet.accept, event, kernel.ns, (instance.name, task, ticket))
         if network.disturbed:
             kernel.later(PATIENCE, kernel.wake, task, ticket, "late")
-        if await kernel.park(f"the confirm of {outlet.name} for {event.id}") == "late":
+        if await kernel.park("the broker's confirm") == "late":
             raise CallTimeout(f"{outlet.name} has not confirmed {event.id} within {PATIENCE // SECOND} s: it may have it or not")
         return event
 

@@ -128,7 +128,7 @@ class Stream:
     def _rebalanced(self, group: Group, moved: list[int]) -> None:
         """Partitions have new readers: they go on from the committed offset, and the old reader's results no longer count."""
         for number in moved:
-            owner = group.owner.get(number, "")
+            owner = group.hand_over(number)
             self.add(self.kernel.ns, "assign", self.logs[number].place, owner, None, group.position[number], 0, group.name)
         for member in [self.members[name] for name in group.members if name in self.members]:
             if moved:

@@ -84,24 +84,31 @@ class World:
         return found
 
     def event(self, type: str, data: Any, key: str | int | None, source: str, cause: Event | None) -> Event:
-        """A new event with an id a person can read: order-42.placed.1 is the first order.placed with key 42."""
-        if self.closed:
-            raise ClosedError(f"cannot publish {type!r}: this lab is closed; build a new one (its trace can still be read)")
-        if type.__class__ is not str or not type:
-            raise PayloadError(f"event type {type!r}: give a name like 'order.placed'")
-        if key is not None and key.__class__ is not str:
-            if not isinstance(key, int):
-                raise PayloadError(f"key {key!r}: a key is a string or a whole number")
-            key = str(key)
-        words = self._words.get(type)
-        if words is None:
-            entity, dot, verb = type.partition(".")
-            words = self._words[type] = entity, dot + verb
-        counts, stem = self._counts, type if key is None else f"{words[0]}-{key}{words[1]}"
+        """A new event with an id a person can read: order-42.placed.1 is the first order.placed with key 42.
+
+        Raises ClosedError, or PayloadError for a type, key or data that an event cannot have.
+        """
+        if self.closed or key.__class__ is not str or type not in self._words:
+            key = self._check(type, key)
+        entity, verb = self._words[type]
+        stem = type if key is None else f"{entity}-{key}{verb}"
+        counts = self._counts
         counts[stem] = n = counts.get(stem, 0) + 1
         id = f"{stem}.{n}"
-        causation, correlation = (None, id) if cause is None else (cause.id, cause.correlation)
-        return new_event((id, type, source, freeze(data), key, self.kernel.ns, causation, correlation, NOTHING))
+        if cause is None:
+            return new_event((id, type, source, freeze(data), key, self.kernel.ns, None, id, NOTHING))
+        return new_event((id, type, source, freeze(data), key, self.kernel.ns, cause.id, cause.correlation, NOTHING))
+
+    def _check(self, type: object, key: str | int | None) -> str | None:
+        """Look at the type and the key of an event to be made; the key as it will be."""
+        self.check_open(f"publish {type!r}")
+        if not isinstance(type, str) or not type:
+            raise PayloadError(f"event type {type!r}: give a name like 'order.placed'")
+        if not isinstance(key, (str, int, None.__class__)) or isinstance(key, bool):
+            raise PayloadError(f"key {key!r}: a key is a string or a whole number")
+        entity, dot, verb = type.partition(".")
+        self._words[type] = entity, dot + verb
+        return str(key) if isinstance(key, int) else key
 
     def client(self, name: str) -> str:
         """Note the name of somebody outside."""
