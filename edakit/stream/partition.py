@@ -13,7 +13,7 @@ def partition_for(key: str | bytes, partitions: int) -> int:
     """The partition of a key among so many: 0 ... partitions - 1, as Kafka's default partitioner has it. A str is its UTF-8 bytes."""
     if partitions < 1:
         raise WiringError(f"partitions={partitions}: a topic has 1 or more")
-    return (murmur2(key.encode() if isinstance(key, str) else key) & 0x7FFFFFFF) % partitions
+    return (murmur2(key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key) & 0x7FFFFFFF) % partitions
 
 
 def murmur2(data: bytes) -> int:
