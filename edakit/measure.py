@@ -168,6 +168,8 @@ def lag(trace: Trace, group: str | None = None) -> dict[str, Series]:
             ends[row.place] = row.tag + 1
         elif row.kind in ("commit", "seek") and row.note == group:
             committed[row.place] = row.tag
+        elif row.kind == "assign" and row.note == group and row.tag != committed.get(row.place, 0):
+            committed[row.place] = row.tag  # a new group that begins at the end
         else:
             continue
         series.setdefault(row.place, []).append((row.time, ends.get(row.place, 0) - committed.get(row.place, 0)))

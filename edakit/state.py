@@ -115,7 +115,7 @@ def _append(state: State, row: Row) -> None:
 
 def _assign(state: State, row: Row) -> None:
     group = state.group(row.note, row.place)
-    group.owner, group.position = row.who, row.tag
+    group.owner, group.position, group.committed = row.who, row.tag, row.tag
 
 
 def _fetch(state: State, row: Row) -> None:

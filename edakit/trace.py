@@ -32,7 +32,7 @@ KINDS = {
     "redrive": "the oldest dead letter of queue `place` goes back to the end of the queue, its count at zero",
     "stale": "`who` settled delivery `tag` too late: it was closed already, and nothing changes",
     "append": "partition `place` has written the event of `who` at offset `tag`",
-    "assign": "group `note` gives partition `place` to `who`, who reads on from offset `tag` (who empty: to nobody)",
+    "assign": "group `note` gives partition `place` to `who` (empty: to nobody), who goes on from `tag`, the committed offset",
     "fetch": "partition `place` hands the record at offset `tag` to `who`; `note` is the group",
     "commit": "group `note` has `tag` as its next offset to read in partition `place`",
     "seek": "group `note` will read partition `place` from offset `tag`; `who` asked for it",

@@ -117,3 +117,22 @@ def test_lag_is_what_is_written_and_not_committed():
     assert [each[-1][1] for each in series.values()] == [0, 0]
     with pytest.raises(ArgumentError, match="no group 'audit' in this trace; say one of: billing"):
         measure.lag(lab.trace, "audit")
+
+
+def test_lag_of_a_group_that_begins_at_the_end_does_not_count_what_was_there_before():
+    lab = Lab(seed=1)
+    orders = lab.stream("orders", like="kafka")
+    for n in range(5):
+        orders.publish("order.placed", {}, key=n, source="web")
+    lab.run()
+    billing = Service("billing")
+
+    @billing.on("order.placed")
+    async def bill(order, ctx):
+        await ctx.sleep(0.1)
+
+    lab.deploy(billing, on=orders)
+    orders.publish("order.placed", {}, key="5", source="web")
+    lab.run()
+    assert [depth for _, depth in measure.lag(lab.trace)["orders/0"]] == [1, 2, 3, 4, 5, 0, 1, 0]
+    assert orders.lag("billing") == 0

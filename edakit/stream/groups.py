@@ -1,10 +1,15 @@
 """A consumer group: each partition is read by one member, and the group remembers how far it has got.
 
-Pure rules. `join` and `leave` rebalance: they return the partitions that changed hands, and the new reader goes on from the
-committed offset. What was read and not committed is read again: at-least-once. (https://kafka.apache.org/documentation/#design_consumerposition)
+Pure rules. `join` and `leave` deal the partitions anew and return those that change hands; whoever drives the group then gives them
+over one by one, and writes a row for each:
+
+    for partition in group.join(member):
+        reader = group.hand_over(partition)     # who goes on from the committed offset
+
+What was read and not committed is read again: at-least-once. (https://kafka.apache.org/documentation/#design_consumerposition)
 """
 
-from edakit.errors import WiringError
+from edakit.errors import WiringError, known
 from edakit.stream.assign import assign
 from edakit.stream.log import Log
 
@@ -20,27 +25,35 @@ class Group:
         self.owner: dict[int, str] = {}  # partition -> member
         self.committed = [0 if start == "earliest" else log.end for log in logs]
         self.position = list(self.committed)
+        self._dealt: dict[int, str] = {}  # partition -> member, once all is handed over
 
     def join(self, member: str) -> list[int]:
-        """A member comes: the partitions that have a new reader now."""
+        """A member comes: the partitions to hand over. Raises WiringError if it is in the group already."""
         if member in self.members:
             raise WiringError(f"{member} is in group {self.name} already")
         self.members.append(member)
-        return self._rebalance()
+        return self._deal()
 
     def leave(self, member: str) -> list[int]:
-        """A member goes: the partitions that have a new reader now, or none."""
+        """A member goes: the partitions to hand over. Raises WiringError if it is not in the group."""
+        if member not in self.members:
+            raise WiringError(known(f"member of group {self.name}", member, self.members))
         self.members.remove(member)
-        return self._rebalance()
+        return self._deal()
 
-    def _rebalance(self) -> list[int]:
+    def _deal(self) -> list[int]:
         dealt = assign(self.strategy, {member: [self.topic] for member in self.members}, {self.topic: len(self.logs)})
-        owner = {number: member for member, share in dealt.items() for _, number in share}
-        moved = [number for number in range(len(self.logs)) if owner.get(number) != self.owner.get(number)]
-        for number in moved:
-            self.position[number] = self.committed[number]
-        self.owner = owner
-        return moved
+        self._dealt = {number: member for member, share in dealt.items() for _, number in share}
+        return [number for number in range(len(self.logs)) if self._dealt.get(number) != self.owner.get(number)]
+
+    def hand_over(self, partition: int) -> str:
+        """Give a partition to the reader it was dealt to, who goes on from the committed offset; return its name, "" for nobody."""
+        self.position[partition] = self.committed[partition]
+        if partition in self._dealt:
+            self.owner[partition] = self._dealt[partition]
+        else:
+            self.owner.pop(partition, None)
+        return self.owner.get(partition, "")
 
     def partitions_of(self, member: str) -> list[int]:
         """The partitions that a member reads, in order."""
