@@ -25,9 +25,9 @@ PRESETS = {
                 "rabbitmq.com/docs/quorum-queues, poison message handling",
             ),
             "ack_timeout": (
-                1800,
-                "seconds until an unsettled delivery is given back",
-                "rabbitmq.com/docs/consumers, acknowledgement timeout",
+                60,
+                "seconds until a connection that lost something is noticed and its deliveries come back",
+                "rabbitmq.com/docs/heartbeats",
             ),
             "exchange": ("topic", "routing by patterns on the event type", "rabbitmq.com/docs/exchanges"),
         },
@@ -37,9 +37,9 @@ PRESETS = {
         {
             "delivery_limit": (20, "the default since RabbitMQ 4.0", "rabbitmq.com/docs/quorum-queues, poison message handling"),
             "ack_timeout": (
-                1800,
-                "seconds until an unsettled delivery is given back",
-                "rabbitmq.com/docs/consumers, acknowledgement timeout",
+                60,
+                "seconds until a connection that lost something is noticed and its deliveries come back",
+                "rabbitmq.com/docs/heartbeats",
             ),
             "exchange": ("topic", "routing by patterns on the event type", "rabbitmq.com/docs/exchanges"),
         },

@@ -401,6 +401,14 @@ def test_a_line_of_many_points_tells_where_it_changes():
     ]
 
 
+def test_counts_are_drawn_from_zero_with_whole_ticks():
+    counts = plot.lines({"charged": {0.1: 1, 0.2: 2}}).axes[0]
+    assert counts.get_ylim()[0] == 0
+    assert all(tick == int(tick) for tick in counts.get_yticks())
+    shares = plot.lines({"share": {0.1: 0.91, 0.2: 0.95}}).axes[0]
+    assert shares.get_ylim()[0] > 0.8
+
+
 def test_the_course_leads_from_the_first_notebook_to_the_last():
     lines = str(plot.course()).splitlines()
     assert len(lines) == 19
