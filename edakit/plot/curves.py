@@ -199,6 +199,9 @@ def lines(
         axes.set_xlabel(clean(x))
         axes.set_ylabel(clean(y))
         axes.margins(x=0.03, y=0.12)
+        if all(isinstance(value, int) for each in points.values() for _, value in each):  # counts
+            axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.set_ylim(bottom=min(0, *axes.get_ylim()))
         if len(points) > 1 or "" not in points:
             _legend(axes)
     picture.twin = _lines_twin(points, x, y, shade)
