@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edakit.errors import DurationError
+from edakit.units import nanoseconds
 
 Random = _random.Random  # the only generator of the kit; every component of a lab has one of its own, seeded by its name
 
@@ -29,6 +30,7 @@ class Exponential:
     mean: float
 
     def __post_init__(self) -> None:
+        nanoseconds(self.mean, "Exponential(mean)")
         if not self.mean > 0:
             raise DurationError(f"Exponential(mean={self.mean!r}): the mean must be more than 0 seconds")
 
@@ -45,6 +47,8 @@ class Uniform:
     high: float
 
     def __post_init__(self) -> None:
+        nanoseconds(self.low, "Uniform(low)")
+        nanoseconds(self.high, "Uniform(high)")
         if not 0 <= self.low <= self.high:
             raise DurationError(f"Uniform({self.low!r}, {self.high!r}): needs 0 <= low <= high, in seconds")
 
@@ -61,8 +65,9 @@ class LogNormal:
     sigma: float = 0.5
 
     def __post_init__(self) -> None:
-        if not (self.median > 0 and self.sigma >= 0):
-            raise DurationError(f"LogNormal({self.median!r}, {self.sigma!r}): needs median > 0 seconds and sigma >= 0")
+        nanoseconds(self.median, "LogNormal(median)")
+        if not (self.median > 0 and isinstance(self.sigma, (int, float)) and 0 <= self.sigma <= 10):
+            raise DurationError(f"LogNormal({self.median!r}, {self.sigma!r}): needs median > 0 seconds and sigma from 0 to 10")
 
     def draw(self, random: Random) -> float:
         """One sample, in seconds."""

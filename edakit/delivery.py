@@ -4,10 +4,13 @@ A policy is data; whoever runs the handler asks `delay(attempt, random)` and wai
 each are 27 calls. Source: AWS Architecture Blog, "Exponential Backoff And Jitter" (full and equal jitter).
 """
 
+import math
+import sys
 from dataclasses import dataclass
 
 from edakit.chance import Random
-from edakit.errors import DurationError
+from edakit.errors import ArgumentError
+from edakit.units import nanoseconds
 
 
 @dataclass(frozen=True)
@@ -24,18 +27,24 @@ class Retry:
     jitter: str = "none"
 
     def __post_init__(self) -> None:
-        if self.times < 0 or self.times != int(self.times):
-            raise ValueError(f"Retry(times={self.times!r}): a whole number of further tries, 0 or more")
-        if self.backoff < 0 or self.factor < 1 or self.longest < 0:
-            raise DurationError(f"{self}: needs backoff >= 0 s, factor >= 1, longest >= 0 s")
+        if not isinstance(self.times, int) or self.times < 0:
+            raise ArgumentError(f"Retry(times={self.times!r}): a whole number of further tries, 0 or more")
+        nanoseconds(self.backoff, "backoff")
+        nanoseconds(self.longest, "longest")
+        if not (isinstance(self.factor, (int, float)) and 1 <= self.factor < math.inf):
+            raise ArgumentError(f"Retry(factor={self.factor!r}): a number, 1 or more")
         if self.jitter not in ("none", "full", "equal"):
-            raise ValueError(f"jitter={self.jitter!r}: one of none, full, equal")
+            raise ArgumentError(f"jitter={self.jitter!r}: one of none, full, equal")
 
     def delay(self, attempt: int, random: Random) -> float | None:
         """Seconds to wait after the `attempt`-th failure (1, 2, ...), or None: give up."""
         if attempt > self.times:
             return None
-        wait = min(self.longest, self.backoff * self.factor ** (attempt - 1))
+        try:
+            growth = float(self.factor) ** (attempt - 1)
+        except OverflowError:
+            growth = sys.float_info.max
+        wait = min(self.longest, self.backoff * growth)
         if self.jitter == "full":
             return wait * random.random()
         return wait if self.jitter == "none" else wait / 2 + wait / 2 * random.random()

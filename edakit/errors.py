@@ -8,7 +8,7 @@ the simulated system (a handler that raises, a lost message) is a row of the tra
         HandlerError        a handler of the wrong shape
         PayloadError        data that is not JSON, or a change to an event
         DurationError       a negative, infinite or missing time
-        ArgumentError       an argument that a picture, figure or panel cannot use
+        ArgumentError       an argument outside the values it may have
         ClosedError         a lab that is closed
         EmptyTrace          a picture or figure of a run that has not happened
         EvidenceError       stored figures that no longer agree with the code
@@ -68,7 +68,7 @@ class DurationError(Mistake, ValueError):
 
 
 class ArgumentError(EdakitError, ValueError):
-    """An argument that a picture, figure or panel cannot use."""
+    """An argument outside the values it may have."""
 
 
 class ClosedError(Mistake, RuntimeError):

@@ -44,6 +44,8 @@ class Saga:
 
     def __init__(self, name: str, on: str, completed: str | None = None, compensated: str | None = None) -> None:
         self.name = checked_name("saga", name)
+        if not isinstance(on, str) or not on:
+            raise HandlerError(f"Saga({name!r}, on={on!r}): name the event type that begins a run, as in on='order.placed'")
         self.on, self.completed, self.compensated = on, completed, compensated
         self.steps: list[Step] = []
 
