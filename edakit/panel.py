@@ -171,13 +171,17 @@ def _knob(name: str, spec: Any) -> Knob | None:
     low, high, start = numbers if len(numbers) == 3 else (*numbers, numbers[0])
     if not low < high or not low <= start <= high:
         raise ArgumentError(f"{name}={spec!r}: low must be below high, and the start between them")
-    return Knob("slider", start if whole else float(start), low, high, 1 if whole else _step(high - low), (), unit)
+    return Knob("slider", start if whole else float(start), low, high, 1 if whole else _step(low, high, start), (), unit)
 
 
-def _step(across: float) -> float:
-    """About a hundred steps over the range, of 1, 2 or 5 times a power of ten."""
-    power = 10.0 ** math.floor(math.log10(across / 100))
-    return next(round(power * factor, 12) for factor in (1, 2, 5, 10) if power * factor >= across / 100 * 0.999)
+def _step(low: float, high: float, start: float) -> float:
+    """About a hundred steps of 1, 2 or 5 times a power of ten, that lead to the start and the end: a slider would move them."""
+    power = 10.0 ** (math.floor(math.log10((high - low) / 100)) + 1)
+    steps = [round(power * factor / 10.0**down, 12) for down in range(4) for factor in (1, 0.5, 0.2)]
+    for step in steps:
+        if step <= (high - low) / 50 and all(abs(way / step - round(way / step)) < 1e-6 for way in (start - low, high - low)):
+            return step
+    return steps[-1]
 
 
 def _control(widgets: Any, name: str, knob: Knob) -> Any:

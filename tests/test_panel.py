@@ -48,6 +48,14 @@ def test_each_knob_has_the_control_that_fits_it():
     assert found._controls["pay"].description == "pay (s)"
 
 
+@pytest.mark.parametrize(
+    ("knob", "step"), [((0.05, 2.0, 0.2), 0.01), ((0.0, 0.4, 0.25), 0.005), ((0, 0.1), 0.002), ((0.1, 60.0, 0.2), 0.1)]
+)
+def test_a_slider_has_steps_that_lead_to_its_start_and_end(knob, step):
+    control = made(pay=knob)._controls["pay"]
+    assert control.step == step
+
+
 def test_a_plain_value_is_passed_on():
     found = made(orders=3)
     assert found.lab.trace.counts(by="type")["payment.processed"] == 3
@@ -145,7 +153,7 @@ def test_a_system_of_1000_messages_is_run_and_drawn_in_under_200_ms():
     assert found.lab.trace.counts()["publish"] == 1000
     spent = []
     for instances in (2, 3, 4, 2, 3):
-        start = time.perf_counter()
+        start = time.process_time()  # not the wall: others may use the machine
         found.set(instances=instances)
-        spent.append(time.perf_counter() - start)
+        spent.append(time.process_time() - start)
     assert min(spent) < 0.2, spent

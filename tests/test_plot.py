@@ -145,13 +145,17 @@ def test_bytes_do_not_depend_on_the_hash_seed():
     )
     tests = Path(__file__).parent
     path = os.pathsep.join([str(tests), str(tests.parent)])
-    found = {
-        subprocess.check_output(
-            [sys.executable, "-c", script], env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path}, timeout=100
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path},
+            stdout=subprocess.PIPE,
         )
         for seed in ("1", "2")
-    }
+    ]
+    found = {process.communicate(timeout=100)[0] for process in started}
     assert len(found) == 1
+    assert found.pop().count(b"'") == 2 * len(PICTURES)
 
 
 def test_a_picture_ignores_and_keeps_the_readers_own_settings():
@@ -289,6 +293,18 @@ def test_every_scale_keeps_the_order_of_instants(scale):
     assert places[0] == 0
     assert places[-1] == pytest.approx(700)
     assert size(plot.timeline(run(shop), scale=scale).png())[0] == 900
+
+
+def test_pictures_of_a_panel_can_share_one_time():
+    from edakit.plot.spacetime import _lanes, _Sheet
+
+    scenes = [scene(run(shop).trace)]
+    short = _Sheet(scenes, _lanes(scenes), "readable", [""], 0)
+    long = _Sheet(scenes, _lanes(scenes), "readable", [""], 3_000_000_000)
+    end = scenes[0].instants()[-1]
+    assert short.x(end) == pytest.approx(874)
+    assert long.x(end) < 400
+    assert size(plot.timeline(run(shop), until=3).png())[0] == 900
 
 
 def test_what_a_timeline_cannot_do_is_said():
@@ -447,7 +463,7 @@ def test_a_story_with_25_messages_keeps_its_labels_apart():
 
     scenes = [scene(run(shop, orders=4).trace)]
     assert 25 <= len(scenes[0].arrows) <= 60
-    sheet = _Sheet(scenes, _lanes(scenes), "readable", [""])
+    sheet = _Sheet(scenes, _lanes(scenes), "readable", [""], 0)
     sheet.draw(0, scenes[0], None, "")
     labels = [box for box in sheet.taken if box[3] - box[1] == 12 and box[2] - box[0] > 20]
     assert len(labels) >= 6

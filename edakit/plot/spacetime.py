@@ -12,7 +12,7 @@ from edakit.plot.scene import Arrow, Bar, Scene, scene
 from edakit.plot.style import BLUE, FAINT, GREEN, GREY, INK, ORANGE, PALE, PINK, RED, SKY, Picture, Source, rows_of
 from edakit.table import clean, number
 from edakit.trace import Row, Trace
-from edakit.units import SECOND
+from edakit.units import SECOND, nanoseconds
 
 LEFT, RIGHT, TOP, BOTTOM = 118, 26, 40, 42  # pixels around the lanes
 FULL = 60  # arrows beyond which they are thin and unlabelled
@@ -51,12 +51,14 @@ def timeline(
     titles: Sequence[str] = (),
     mark: str | None = None,
     scale: Scale | None = None,
+    until: float = 0,
 ) -> Picture:
     """Draw who sent what to whom, and who worked when; several runs one above the other over the same time.
 
     `mark` draws a thick line at the first such moment: an event type, the note of a `log` row, or "reply". `scale` is
     "time" (true, the choice for several runs), "readable" (true, but gaps too short to see are widened: the choice for
-    one) or "events" (every instant equally far from the next). Raises EmptyTrace for a run without rows, ArgumentError
+    one) or "events" (every instant equally far from the next). `until` (virtual seconds) is how far time reaches at least:
+    pictures that are compared, as in a panel, need the same. Raises EmptyTrace for a run without rows, ArgumentError
     for a scale or moment that is not there.
     """
     if not sources:
@@ -72,7 +74,7 @@ def timeline(
     if not all(told.kinds for told in scenes):
         raise EmptyTrace("plot.timeline draws messages and work, and these rows have none: give it more of the trace")
     order = _lanes(scenes)
-    sheet = _Sheet(scenes, order, scale, [*titles, *[""] * len(traces)][: len(traces)])
+    sheet = _Sheet(scenes, order, scale, [*titles, *[""] * len(traces)][: len(traces)], nanoseconds(until, "until"))
     for n, told in enumerate(scenes):
         sheet.draw(n, told, moments[n], mark or "")
     return sheet.canvas.picture("\n\n".join(_twin(*each) for each in zip(scenes, order, sheet.titles, moments, strict=True)))
@@ -109,7 +111,7 @@ def _siblings(names: list[str]) -> list[str]:
 class _Sheet:
     """One canvas with the lanes of every run."""
 
-    def __init__(self, scenes: list[Scene], order: list[list[str]], scale: Scale, titles: list[str]) -> None:
+    def __init__(self, scenes: list[Scene], order: list[list[str]], scale: Scale, titles: list[str], until: int) -> None:
         count = sum(map(len, order))
         self.pitch = 56 if count <= 6 else 46 if count <= 9 else max(16, 420 // count)
         self.small = sum(len(told.arrows) for told in scenes) <= FULL
@@ -118,7 +120,7 @@ class _Sheet:
         self.tops = [TOP + sum(heights[:n]) + (26 if any(titles) else 4) for n in range(len(order))]
         self.canvas = Canvas(height=TOP + sum(heights) + BOTTOM)
         self.floor = self.canvas.height - BOTTOM
-        self.times = sorted({ns for told in scenes for ns in told.instants()})
+        self.times = sorted({until, *(ns for told in scenes for ns in told.instants())})
         place = axis(self.times, scale, self.canvas.width - LEFT - RIGHT)
         self.x: Callable[[int], float] = lambda ns: LEFT + place(ns)
         self.taken: list[Box] = []  # what a label must not lie on
