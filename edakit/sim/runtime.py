@@ -242,7 +242,8 @@ class SimContext:
         asked, task, ticket, target = kernel.ns, kernel.current, kernel.ticket(), service.partition("/")[0]
         lab.pending[request.id] = (instance.name, task, ticket)
         lab.trace.add(asked, "call", target, instance.name, request)
-        lab.network.send("request", instance.name, endpoint.name, request, endpoint.ask, target, request, asked)
+        node = target if endpoint.kind == "server" else endpoint.name
+        lab.network.send("request", instance.name, node, request, endpoint.ask, target, request, asked)
         kernel.later(patience, kernel.wake, task, ticket)
         try:
             answer = await kernel.park(f"the answer of {target} to {request.id}")
