@@ -10,12 +10,13 @@ A row is written at the instant something changes, after the change, and never a
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, NamedTuple
 
+from edakit.errors import ArgumentError
 from edakit.event import Event, freeze
 from edakit.units import SECOND
 
@@ -143,12 +144,12 @@ class Trace(Sequence[Row]):
     ) -> "Trace":
         """The rows that fit everything asked for. `who` may be a service or one instance; `kind` may be several.
 
-        Raises ValueError for a kind that does not exist.
+        Raises ArgumentError for a kind that does not exist.
         """
         kinds = (kind,) if isinstance(kind, str) else tuple(kind) if kind is not None else tuple(KINDS)
         for name in kinds:
             if name not in KINDS:
-                raise ValueError(f"no row kind {name!r}; the kinds are: {', '.join(KINDS)}")
+                raise ArgumentError(f"no row kind {name!r}; the kinds are: {', '.join(KINDS)}")
         chosen = set(kinds)
         found = [self[n] for n, name in enumerate(self._flat[1::WIDTH]) if name in chosen]
         return Trace(
@@ -165,6 +166,8 @@ class Trace(Sequence[Row]):
 
     def counts(self, by: str = "kind") -> dict[str, int]:
         """How many rows there are of each kind (or by another field: `place`, `who`, `service`, `type`), in order of first sight."""
+        if by not in ("kind", "place", "who", "service", "type", "note"):
+            raise ArgumentError(f"by={by!r}: one of kind, place, who, service, type, note")
         counts: dict[str, int] = {}
         if by == "kind":
             for kind in self._flat[1::WIDTH]:
@@ -192,12 +195,16 @@ class Trace(Sequence[Row]):
     def of(self, event: "Event | str | Row") -> "Trace":
         """The causal story of one event: its own rows and those of all it led to, with the crashes and faults that touched it.
 
-        Takes an event, a row or an id. Raises ValueError for an id that is not in the trace.
+        Takes an event, a row or an id. Raises ArgumentError for what is not in the trace.
         """
-        id = event if isinstance(event, str) else event.event.id if isinstance(event, Row) and event.event else event.id  # type: ignore[union-attr]
+        if isinstance(event, Row):
+            if event.event is None:
+                raise ArgumentError(f"a {event.kind} row has no event and so no story: give a row with one, an event or an id")
+            event = event.event
+        id = event.id if isinstance(event, Event) else event
         events = {each.id: each for each in self.events()}
         if id not in events:
-            raise ValueError(f"no event {id!r} in this trace; it has {', '.join(islice(events, 5)) or 'no events'}...")
+            raise ArgumentError(f"no event {id!r} in this trace; it has {', '.join(islice(events, 5)) or 'no events'}...")
         story = {id}
         for each in events.values():  # a cause comes before its effects
             if each.causation in story:
@@ -216,15 +223,17 @@ class Trace(Sequence[Row]):
 
     def digest(self) -> str:
         """A short name of the whole trace: equal exactly when every row is equal, on every machine and Python."""
-        digest, text = blake2b(digest_size=16), []
+        digest, text, events = blake2b(digest_size=16), [], self.events()
+        number: dict[str | None, int] = {None: -1, **{event.id: n for n, event in enumerate(events)}}
         fields = iter(self._flat)
         for ns, kind, place, who, event, tag, since, note in zip(*[fields] * WIDTH, strict=True):
-            text.append(f"{ns} {kind} {place} {who} {event.id if event else '-'} {tag} {since} {note}\n")
+            n = number[event and event.id]
+            text.append(f"{ns} {kind} {place} {who} {n} {tag} {since} {len(note)} {note}\n")  # no note can pass for a row
             if len(text) == 1000:
-                digest.update("".join(text).encode())
+                digest.update("".join(text).encode("utf-8", "surrogatepass"))
                 text.clear()
-        digest.update("".join(text).encode())
-        digest.update(json.dumps([event.data for event in self.events()]).encode())
+        digest.update("".join(text).encode("utf-8", "surrogatepass"))
+        digest.update(json.dumps(events).encode())
         return digest.hexdigest()
 
     def to_json(self) -> str:
@@ -235,14 +244,14 @@ class Trace(Sequence[Row]):
 
     @classmethod
     def from_json(cls, text: str) -> "Trace":
-        """The trace that `to_json` wrote. Raises ValueError for text that is something else."""
+        """The trace that `to_json` wrote. Raises ArgumentError for text that is something else."""
         try:
             stored = json.loads(text)
             events = [Event(*[freeze(field) for field in event]) for event in stored["events"]]
             rows = [(*row[:4], None if row[4] is None else events[row[4]], *row[5:]) for row in stored["rows"]]
             return cls([Row._make(row) for row in rows])
-        except (TypeError, KeyError, IndexError) as error:
-            raise ValueError(f"this is not a trace: {error!r}; give what trace.to_json() returned") from error
+        except (TypeError, ValueError, KeyError, IndexError) as error:
+            raise ArgumentError(f"this is not a trace: {error!r}; give what trace.to_json() returned") from error
 
     def __repr__(self) -> str:
         return self.text()
@@ -280,6 +289,10 @@ class Keys(AbstractSet[Any]):
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def __and__(self, other: Iterable[Any]) -> "Keys":
+        there = set(other)
+        return Keys(key for key in self if key in there)
 
     def __repr__(self) -> str:
         shown = ", ".join(map(str, islice(self._keys, 10)))
