@@ -48,13 +48,16 @@ def freeze(data: Any, where: str = "data") -> Any:
         if data - data != 0:
             raise PayloadError(f"{where} is {data!r}: JSON has no infinity and no NaN")
         return data
-    if isinstance(data, Mapping):
-        for name in data:
-            if name.__class__ is not str:
-                raise PayloadError(f"{where} has the name {name!r}: names in JSON are strings")
-        return Frozen({name: freeze(value, f"{where}[{name!r}]") for name, value in data.items()})
-    if isinstance(data, (list, tuple)):
-        return tuple(freeze(value, f"{where}[{n}]") for n, value in enumerate(data))
+    try:
+        if isinstance(data, Mapping):
+            for name in data:
+                if name.__class__ is not str:
+                    raise PayloadError(f"{where} has the name {name!r}: names in JSON are strings")
+            return Frozen({name: freeze(value, f"{where}[{name!r}]") for name, value in data.items()})
+        if isinstance(data, (list, tuple)):
+            return tuple(freeze(value, f"{where}[{n}]") for n, value in enumerate(data))
+    except RecursionError:
+        raise PayloadError(f"{where.partition('[')[0]} contains itself, or is nested too deeply for JSON") from None
     raise PayloadError(f"{where} is {data!r} ({kind.__name__}), which is not JSON: use str, int, float, bool, None, dict or list")
 
 
