@@ -16,15 +16,17 @@ the simulated system (a handler that raises, a lost message) is a row of the tra
         ForeignAwait        asyncio.sleep and its like inside a lab
         CallError           raised inside a handler by `ctx.call`; `outcome` says what is known
             CallTimeout     no answer in time: outcome "unknown", never "failed"
+            CallFailed      the service answered that it failed: outcome "unknown"
             CallRefused     the service answered no, or was not there: outcome "no"
         Refused             raise it in a handler to answer a caller with no
+        Deadlock            raised inside a handler by a transaction that gave way to another
 """
 
 import linecache
 from pathlib import Path
 from typing import Literal
 
-HERE = str(Path(__file__).parent)
+HERE = str(Path(__file__).parent / "_").removesuffix("_")
 
 Outcome = Literal["unknown", "no"]
 
