@@ -61,6 +61,12 @@ def outcome(lab: Lab) -> dict[str, int]:
     return {"times charged": times_charged(lab), "credit left": left, "mails": len(lab.trace.events("mail.sent"))}
 
 
+def price(lab: Lab) -> dict[str, float]:
+    """What the run has cost: rows of ids that stay in the database, and when the effect was there (seconds)."""
+    written = lab.trace.where("write", who="payment")[0]
+    return {"rows kept": len(lab.databases["accounts"].table("charged")), "effect there": written.time}
+
+
 def fate(lab: Lab) -> dict[str, float]:
     """How the run ended for Ada, as figures for a sweep: one of them is 1."""
     times = times_charged(lab)
@@ -88,15 +94,15 @@ def last_mail(lab: Lab) -> float:
 
 
 def mails(lab: Lab) -> plot.Picture:
-    """The timeline under a headline: when the last mail has left."""
-    return plot.timeline(lab, titles=[f"last mail at {last_mail(lab):.3f} s"])
+    """The timeline under a headline: when the last mail has left. Time reaches equally far, so that runs can be compared."""
+    return plot.timeline(lab, titles=[f"last mail at {last_mail(lab):.3f} s"], until=1.25)
 
 
 def watch(lab: Lab) -> plot.Picture:
     """The timeline under a headline: what the run has cost Ada."""
     times = times_charged(lab)
     said = ["Ada is not charged", "Ada is charged once", "ADA IS CHARGED TWICE"]
-    return plot.timeline(lab, titles=[said[times] if times < len(said) else f"ADA IS CHARGED {times} TIMES"])
+    return plot.timeline(lab, titles=[said[times] if times < len(said) else f"ADA IS CHARGED {times} TIMES"], until=1.75)
 
 
 def two_at_once(lab: Lab, pause: bool = False) -> None:
