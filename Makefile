@@ -44,11 +44,15 @@ evidence: env  ## run every seed behind the notebooks' statistics again
 	EDAKIT_EVIDENCE=again $(PY) tools/notebooks.py
 
 bench: env  ## measure beside the peers, write benchmarks/results.json
+	@$(PY) -m uv pip install --quiet --python $(PY) --require-hashes -r benchmarks/requirements.lock \
+		|| echo "the peers could not be installed: those that are missing will be skipped"
 	$(PY) benchmarks/run.py
 
-lock: env  ## pin the newest versions in requirements.lock
+lock: env  ## pin the newest versions in requirements.lock and benchmarks/requirements.lock
 	$(PY) -m uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --python-version 3.11 \
 		--extra lab --extra dev pyproject.toml -o requirements.lock
+	$(PY) -m uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --python-version 3.11 \
+		--extra bench --constraint requirements.lock pyproject.toml -o benchmarks/requirements.lock
 
 wheel: env  ## build dist/edakit-*.whl
 	$(PY) -m hatchling build -t wheel
