@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from edakit.event import Event
+from edakit.event import Event, freeze
 from edakit.trace import Row
 
 
@@ -133,7 +133,7 @@ def _seek(state: State, row: Row) -> None:
 
 def _write(state: State, row: Row) -> None:
     database = state.databases.setdefault(row.place, {})
-    for key, value in json.loads(row.note).items():
+    for key, value in freeze(json.loads(row.note)).items():
         if value is None:
             database.pop(key, None)
         else:
@@ -151,7 +151,7 @@ def _step(state: State, row: Row) -> None:
     done = state.sagas.setdefault((row.place, run), SagaState()).done
     if outcome == "done":
         done.append(step)
-    elif outcome == "undone":
+    elif outcome == "undone" and step in done:  # a step of unknown outcome is undone without having been done
         done.remove(step)
 
 

@@ -1,0 +1,140 @@
+"""edakit is event-sourced itself: after every row the fold of the trace equals the live system."""
+
+import random
+
+import pytest
+import systems
+
+from edakit import Lab, Trace
+from edakit.event import NOTHING, Event
+from edakit.sim.brokers import Broker
+from edakit.sim.sagas import Orchestrator
+from edakit.sim.streams import Stream
+from edakit.state import GroupState, QueueState, SagaState, State, fold, fold_until
+from edakit.trace import KINDS, Row
+
+NOTHING_YET = GroupState(), SagaState()
+
+
+class Watched(Lab):
+    """A lab that is compared with the fold of its trace after every row."""
+
+    def __init__(self, seed: int):
+        super().__init__(seed)
+        self.folded, self.checked = State(), 0
+        self.problem: BaseException | None = None  # the first; what is raised inside a handler would only be its failure
+        extend = self.trace.write
+
+        def write(fields):
+            extend(fields)
+            try:
+                fold(self.folded, Row._make(fields))
+                self.check(fields)
+            except Exception as problem:  # noqa: BLE001  (raised again by `run`)
+                self.problem = self.problem or problem
+
+        self.trace.write = write  # before anything is built: brokers and workers keep a reference
+
+    def run(self, until=None) -> Lab:
+        super().run(until)
+        if self.problem:
+            raise self.problem
+        return self
+
+    def check(self, fields) -> None:
+        self.checked += 1
+        assert live_queues(self) == self.folded.queues, fields
+        assert {name: log for name, log in live_logs(self).items() if log} == self.folded.logs, fields
+        assert live_groups(self) == self.folded.groups, fields
+        for name, database in self.databases.items():  # the first row of a database is written while it is made
+            assert database.data == self.folded.databases.get(name, {}), fields
+        assert live_sagas(self) == {run: (saga.status, saga.done) for run, saga in self.folded.sagas.items()}, fields
+
+
+def live_queues(lab: Lab) -> dict[str, QueueState]:
+    """The queues that a row has named, as the fold would have them."""
+    queues = [queue for home in lab.homes.values() if isinstance(home, Broker) for queue in home.queues.values()]
+    return {
+        queue.place: QueueState(
+            list(queue.ready),
+            {tag: (held.event, held.count, held.consumer.name) for tag, held in queue.unacked.items()},
+            list(queue.dead),
+        )
+        for queue in queues
+        if queue._tag or queue.ready or queue.place in lab.folded.queues
+    }
+
+
+def live_logs(lab: Lab) -> dict[str, list[Event]]:
+    return {log.place: log.records for home in lab.homes.values() if isinstance(home, Stream) for log in home.logs}
+
+
+def live_groups(lab: Lab) -> dict[tuple[str, str], GroupState]:
+    """Where each group stands in each partition that it has ever been given."""
+    return {
+        (group.name, home.logs[n].place): GroupState(group.owner.get(n, ""), group.position[n], group.committed[n])
+        for home in lab.homes.values()
+        if isinstance(home, Stream)
+        for group in home.groups.values()
+        for n in range(len(home.logs))
+        if n in group.owner or (group.name, home.logs[n].place) in lab.folded.groups
+    }
+
+
+def live_sagas(lab: Lab) -> dict[tuple[str, str], tuple[str, list[str]]]:
+    """The state of each run as its log says; a run that has just ended has no row for that yet."""
+    found = {}
+    for each in lab.deployments.values():
+        orchestrator = next((h.__self__ for h in each.service.handlers.values() if isinstance(getattr(h, "__self__", None), Orchestrator)), None)
+        for run, log in orchestrator.logs.items() if orchestrator else ():
+            done = [entry.step for entry in log if entry.outcome == "done"]
+            for entry in log:
+                if entry.outcome == "undone" and entry.step in done:
+                    done.remove(entry.step)
+            folded = lab.folded.sagas.get((each.service.name, run))
+            found[each.service.name, run] = (folded.status if folded else "?", done)
+    return found
+
+
+@pytest.mark.parametrize("first", range(0, 120, 10))
+def test_after_every_row_the_fold_equals_the_live_state_of_everything(first):
+    for number in range(first, first + 10):
+        lab = systems.build(Watched(number), number)
+        lab.run(60)
+        assert lab.checked == len(lab.trace) > 50
+        assert lab.trace.state_at(lab.now) == lab.folded
+        assert lab.folded.down == {name for name, instance in lab.instances.items() if not instance.up}
+        lab.close()
+
+
+def test_the_random_systems_write_every_kind_of_row():
+    kinds = set()
+    for number in range(40):
+        kinds |= set(systems.build(Lab(number), number).run(60).trace.counts())
+    assert kinds == set(KINDS)
+
+
+def test_the_state_at_a_time_is_that_after_the_last_row_not_later():
+    trace = systems.build(Lab(1), 1).run(60).trace
+    rng = random.Random(1)
+    for _ in range(30):
+        ns = rng.choice([row.ns for row in trace]) + rng.choice([-1, 0, 1])
+        state = State()
+        for row in trace:
+            if row.ns <= ns:
+                fold(state, row)
+        assert fold_until(trace, ns) == state
+    assert trace.state_at(0) == fold_until(trace[: sum(row.ns == 0 for row in trace)], 0)
+
+
+def test_a_fold_reads_a_trace_that_came_out_of_json():
+    trace = systems.build(Lab(2), 2).run(60).trace
+    assert Trace.from_json(trace.to_json()).state_at(60) == trace.state_at(60)
+
+
+def test_a_row_that_cannot_follow_is_an_error_not_a_guess():
+    event = Event("order-1.placed.1", "order.placed", "web", None, "1", 0, None, "order-1.placed.1", NOTHING)
+    with pytest.raises(IndexError):
+        fold(State(), Row(0, "deliver", "shop/payment", "payment", event, 1, 0, ""))
+    with pytest.raises(KeyError):
+        fold(State(), Row(0, "ack", "shop/payment", "payment", event, 1, 0, ""))
