@@ -259,7 +259,7 @@ class Trace(Sequence[Row]):
     def text(self, rows: int = SHOWN) -> str:
         """The trace as an aligned table of at most so many rows; the middle is left out."""
         if not len(self):
-            return "no rows: nothing has happened yet; call lab.run(), or ask for less"
+            return "no rows: nothing fits, or nothing has happened yet (lab.run())"
         count = len(self)
         head = count if count <= rows else rows // 2
         tail = count - (0 if count <= rows else rows - rows // 2)
