@@ -38,7 +38,7 @@ def stock_service(pick: random.Random) -> Service:
             await ctx.db.add("sku-1", -1)
             if await ctx.db.insert_once("seen", order.id):
                 await ctx.publish("stock.reserved", order.data)
-            await ctx.db.put("last", {"order": order.data, "list": [1, 2], "none": None})
+            await ctx.db.put("last", {"order": order.data, "list": [1, 2], "none": None} if ctx.random.random() < 0.8 else None)
             return
         keys = list(KEYS) if style == "two keys" and ctx.random.random() < 0.5 else KEYS[::-1]
         try:
@@ -140,9 +140,11 @@ def faults(pick: random.Random) -> list:
         found.append(Faults(**rates, delay=pick.choice([0, Exponential(0.005)])))
     if pick.random() < 0.4:
         found.append(Faults(crash=0.02, restart_after=pick.choice([0, 0.05, 0.5])))
-    for name in ("stock", "checkout", "billing", "payment"):
-        if pick.random() < 0.4:
-            found.append(Crash(name, at=Uniform(0, 2), restart_after=pick.choice([0, 0.3, 12])))
+    found += [
+        Crash(name, at=Uniform(0, 2), restart_after=pick.choice([0, 0.3, 12]))
+        for name in ("stock", "checkout", "billing", "payment")
+        if pick.random() < 0.4
+    ]
     if pick.random() < 0.3:
         found.append(Hold("shop", "stock", at=0.2, until=0.7))
     if pick.random() < 0.3:

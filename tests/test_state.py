@@ -85,7 +85,9 @@ def live_sagas(lab: Lab) -> dict[tuple[str, str], tuple[str, list[str]]]:
     """The state of each run as its log says; a run that has just ended has no row for that yet."""
     found = {}
     for each in lab.deployments.values():
-        orchestrator = next((h.__self__ for h in each.service.handlers.values() if isinstance(getattr(h, "__self__", None), Orchestrator)), None)
+        orchestrator = next(
+            (h.__self__ for h in each.service.handlers.values() if isinstance(getattr(h, "__self__", None), Orchestrator)), None
+        )
         for run, log in orchestrator.logs.items() if orchestrator else ():
             done = [entry.step for entry in log if entry.outcome == "done"]
             for entry in log:

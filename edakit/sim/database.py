@@ -1,6 +1,6 @@
 """The database of a service: what is committed survives a crash, and several changes can be made as one.
 
-Keys and JSON values. Every statement is an await that takes virtual time, so a crash can fall between any two. Isolation is *read
+Keys and JSON values; None is no value, and to put it removes the key. Every statement is an await that takes virtual time, so a crash can fall between any two. Isolation is *read
 committed* with row locks, as PostgreSQL has it by default: a statement sees what is committed when it runs, plus what its own
 transaction wrote; who writes a key keeps others from writing it until the transaction ends. (https://www.postgresql.org/docs/current/transaction-iso.html)
 
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from edakit.errors import Deadlock
+from edakit.errors import Deadlock, PayloadError, WiringError
 from edakit.event import Event, freeze
 from edakit.sim.kernel import Kernel, Task
 from edakit.trace import Trace
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from edakit.sim.runtime import SimContext
 
 STATEMENT = SECOND // 1000
-GONE = object()
 
 
 class Database:
@@ -38,17 +37,16 @@ class Database:
         self._waiting: list[tuple[str, Task, int]] = []  # key, task, ticket
         self._waits_for: dict[Transaction, Transaction] = {}
         if data:
-            self.apply({key: freeze(value, f"{name}[{key!r}]") for key, value in data.items()}, "lab", None)
+            self.apply(freeze(data, name), "lab", None)
 
     def apply(self, changes: dict[str, Any], who: str, event: Event | None) -> None:
         """Make changes visible, all at once: one row."""
         for key, value in changes.items():
-            if value is GONE:
+            if value is None:
                 self.data.pop(key, None)
             else:
                 self.data[key] = value
-        note = json.dumps({key: None if value is GONE else value for key, value in changes.items()})
-        self.trace.add(self.kernel.ns, "write", self.name, who, event, 0, self.kernel.ns, note)
+        self.trace.add(self.kernel.ns, "write", self.name, who, event, 0, self.kernel.ns, json.dumps(changes))
 
     def table(self, name: str) -> list[str]:
         """The ids that `insert_once` has put into a table, in order."""
@@ -92,9 +90,20 @@ class Transaction:
         self.database, self.context, self.who = database, context, context.instance.name
         self._changes: dict[str, Any] = {}
         self._outbox: list[Event] = []
+        self._stage = "new"  # then open, then closed
 
     async def __aenter__(self) -> Self:
+        if self._stage != "new":
+            raise WiringError("this transaction has ended: make another with ctx.db.transaction()")
+        self._stage = "open"
         return self
+
+    def _check_open(self) -> None:
+        """Raise WiringError outside the block: what is written there would never be committed."""
+        if self._stage != "open":
+            raise WiringError(
+                "a transaction writes inside its block only: async with ctx.db.transaction() as tx: await tx.put(...)"
+            )
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         database = self.database
@@ -107,10 +116,11 @@ class Transaction:
             for event in self._outbox:
                 database.relay(event)
         except BaseException as problem:
-            why = type(problem).__name__ if isinstance(problem, Exception) else "crash"
+            why = type(problem).__name__ if self.context.instance.up else "crash"
             database.trace.add(database.kernel.ns, "rollback", database.name, self.who, self.context.event, 0, 0, why)
             raise
         finally:
+            self._stage = "closed"
             database.unlock(self)
 
     async def _statement(self, name: str) -> None:
@@ -118,12 +128,15 @@ class Transaction:
         await self.database.kernel.sleep(STATEMENT)
 
     async def _write(self, name: str, key: str) -> None:
+        self._check_open()
+        if not isinstance(key, str):
+            raise PayloadError(f"key {key!r} of database {self.database.name}: keys are strings")
         await self._statement(name)
         await self.database.lock(key, self)
 
     def _seen(self, key: str, default: Any = None) -> Any:
-        value = self._changes.get(key, self.database.data.get(key, default))
-        return default if value is GONE else value
+        value = self._changes[key] if key in self._changes else self.database.data.get(key)
+        return default if value is None else value
 
     async def get(self, key: str, default: Any = None) -> Any:
         """The value of a key."""
@@ -141,7 +154,7 @@ class Transaction:
     async def delete(self, key: str) -> None:
         """Remove a key, if it is there."""
         await self._write("delete", key)
-        self._changes[key] = GONE
+        self._changes[key] = None
 
     async def add(self, key: str, amount: float, where: Callable[[Any], bool] | None = None) -> bool:
         """Add to a number (0 if the key is new), if `where(old value)` holds: one statement, nobody comes between. Says whether it did."""
@@ -149,7 +162,7 @@ class Transaction:
         old = self._seen(key, 0)
         if where is not None and not where(old):
             return False
-        self._changes[key] = old + amount
+        self._changes[key] = freeze(old + amount, f"{self.database.name}[{key!r}]")
         return True
 
     async def insert_once(self, table: str, id: str) -> bool:
@@ -163,6 +176,7 @@ class Transaction:
 
     def publish(self, type: str, data: Any = None, key: str | None = None) -> Event:
         """Put an event into the outbox: a relay publishes it once the transaction is committed, crash or no crash."""
+        self._check_open()
         self.context.outlet()
         event = self.context.make(type, data, key)
         self._outbox.append(event)
