@@ -1,8 +1,9 @@
 """The database of a service: what is committed survives a crash, and several changes can be made as one.
 
-Keys and JSON values; None is no value, and to put it removes the key. Every statement is an await that takes virtual time, so a crash can fall between any two. Isolation is *read
-committed* with row locks, as PostgreSQL has it by default: a statement sees what is committed when it runs, plus what its own
-transaction wrote; who writes a key keeps others from writing it until the transaction ends. (https://www.postgresql.org/docs/current/transaction-iso.html)
+Keys and JSON values; None is no value: to put it removes the key. Every statement is an await that takes virtual time, so a crash
+can fall between any two. Isolation is *read committed* with row locks, as PostgreSQL has it by default: a statement sees what is
+committed when it runs, plus what its own transaction wrote; who writes a key keeps others from writing it until the transaction ends.
+(https://www.postgresql.org/docs/current/transaction-iso.html)
 
     async with ctx.db.transaction() as tx:
         if await tx.insert_once("seen", order.id):              # inbox: True only the first time

@@ -4,16 +4,18 @@ The log of each run is durable. An orchestrator that crashed gets the event that
 behind the last step that is written there. A run has one live orchestrator at a time: an event that comes twice begins nothing new.
 """
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from edakit.errors import CallRefused, Mistake, Refused
 from edakit.event import Event
 from edakit.saga import Entry, Saga, SagaRun, Task
 from edakit.service import Handler, Service
-from edakit.sim.runtime import Instance, SimContext, say
+from edakit.sim.runtime import SimContext, say
 from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
+    from edakit.sim.kernel import Task as Waiter
     from edakit.sim.world import World
 
 LOG = 1_000_000  # virtual nanoseconds to write one entry
@@ -25,7 +27,7 @@ class Orchestrator:
     def __init__(self, saga: Saga, lab: "World") -> None:
         self.saga, self.lab = saga, lab
         self.logs: dict[str, list[Entry]] = {}
-        self._at_work: dict[str, Instance] = {}
+        self._lines: dict[str, deque[tuple[Waiter, int]]] = {}  # runs under way, and who waits for their end
         self._ended: set[str] = set()  # runs whose ending is told
 
     def service(self) -> Service:
@@ -35,25 +37,34 @@ class Orchestrator:
         return service
 
     async def run(self, event: Event, ctx: SimContext) -> None:
-        """One run, from where its log stands to its end."""
-        holder = self._at_work.get(event.id)
-        if event.id in self._ended or (holder is not None and holder.up):
+        """One run, from where its log stands to its end.
+
+        The event may come twice. The second waits for the end of the run: to return at once would be to acknowledge what has not been
+        done, and a crash of the first would end the run for ever.
+        """
+        while event.id in self._lines:
+            await self.lab.kernel.park(f"the end of saga run {event.id}", self._lines[event.id])
+        if event.id in self._ended:
             return
-        self._at_work[event.id] = ctx.instance
+        line = self._lines[event.id] = deque()
         try:
             await self._to_the_end(event, ctx)
         finally:
-            del self._at_work[event.id]
+            del self._lines[event.id]
+            for waiter in line:
+                self.lab.kernel.wake(*waiter)
 
     async def _to_the_end(self, event: Event, ctx: SimContext) -> None:
         saga, log = self.saga, self.logs.get(event.id)
+        begun = log is not None  # by an orchestrator that is gone, perhaps in the middle of a step
         if log is None:
             log = self.logs[event.id] = []
             self._row("saga", ctx, event, f"begun {event.id}")
         run, news = SagaRun(saga.steps, log), not log
         while task := run.next():
             began = self.lab.kernel.ns
-            entry, why = await self._attempt(task, event, ctx)
+            entry, why = await self._attempt(task, event, ctx, unknown=begun)
+            begun = False
             ctx.verb("saga log")
             await self.lab.kernel.sleep(LOG)
             news = True
@@ -69,8 +80,11 @@ class Orchestrator:
             await ctx.publish(ending, event.data)
         self._ended.add(event.id)
 
-    async def _attempt(self, task: Task, event: Event, ctx: SimContext) -> tuple[Entry, str]:
-        """Do or undo a step, with its time limit and retries: the entry for the log, and why it failed."""
+    async def _attempt(self, task: Task, event: Event, ctx: SimContext, *, unknown: bool) -> tuple[Entry, str]:
+        """Do or undo a step, with its time limit and retries: the entry for the log, and why it failed.
+
+        `unknown`: an earlier try may have had an effect. A no to a later one does not settle that.
+        """
         step = task.step
         doing = task.verb == "do"
         action = step.action if doing else step.compensate
@@ -84,9 +98,9 @@ class Orchestrator:
             except Mistake:
                 raise
             except (Refused, CallRefused) as no:
-                why, unknown = str(no), False
+                why = str(no)
                 if doing:
-                    return Entry("failed", step.name), why
+                    return Entry("failed", step.name, unknown), why
             except Exception as error:  # anything else a step raises: it may have had an effect
                 why, unknown = say(error, ctx.instance.service), True
             attempt += 1
