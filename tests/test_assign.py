@@ -58,5 +58,7 @@ def test_round_robin_deals_all_partitions_of_all_topics_in_turn():
 
 
 def test_an_unknown_strategy_is_named_with_those_there_are():
-    with pytest.raises(WiringError, match="no assignment strategy named 'sticki'; known: cooperative-sticky, range, round-robin, sticky"):
+    with pytest.raises(
+        WiringError, match="no assignment strategy named 'sticki'; known: cooperative-sticky, range, round-robin, sticky"
+    ):
         assign("sticki", {}, {})

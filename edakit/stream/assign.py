@@ -6,7 +6,8 @@ Source: Apache Kafka, RangeAssignor, RoundRobinAssignor, StickyAssignor and Coop
 """
 
 from edakit.errors import ArgumentError, WiringError, known
-from edakit.stream.sticky import Partition, assign_sticky, handing_over
+
+Partition = tuple[str, int]  # topic, number
 
 
 def assign(
@@ -40,6 +41,8 @@ def assign(
         return assign_range(members, partitions)
     if strategy == "round-robin":
         return assign_round_robin(members, partitions)
+    from edakit.stream.sticky import assign_sticky, handing_over
+
     assignment, contested = assign_sticky(members, partitions, owned or {})
     if strategy == "cooperative-sticky":
         for partition, member in handing_over(assignment, members, owned or {}, contested).items():

@@ -10,7 +10,8 @@ Source: Apache Kafka, AbstractStickyAssignor and its test (clients/consumer/inte
 
 from collections.abc import Iterable, Mapping, Sequence
 
-Partition = tuple[str, int]  # topic, number
+from edakit.stream.assign import Partition
+
 Shares = dict[str, list[Partition]]  # member -> what it reads
 
 
