@@ -242,7 +242,7 @@ def test_a_printed_trace_is_a_table_with_its_middle_left_out():
 
 
 def test_an_empty_trace_says_what_to_do():
-    assert repr(Trace()) == "no rows: nothing has happened yet; call lab.run(), or ask for less"
+    assert repr(Trace()) == "no rows: nothing fits, or nothing has happened yet (lab.run())"
 
 
 def test_nothing_from_an_event_moves_the_cursor():
