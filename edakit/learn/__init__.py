@@ -1,5 +1,13 @@
-"""Learning by being wrong first. Room: `prediction` (say what you expect, then see what the run says)."""
+"""Learning by being wrong first. Rooms, in the order of use:
 
+`prediction` (say what you expect, then see what the run says), `exercise` (a task, its check, hints), `quiz`, `progress`; behind
+them `bank` (the files of exercises and quizzes), `attack` (hundreds of plans, the shortest story), `fresh` and `guard` (answers are
+made anew, and whatever they do, the notebook lives on), `story` (a trace in sentences).
+"""
+
+from edakit.learn.attack import run_lab
+from edakit.learn.exercise import Exercise, Verdict, exercise
 from edakit.learn.prediction import Prediction, Reveal, predict
+from edakit.learn.progress import Progress, progress
 
-__all__ = ["Prediction", "Reveal", "predict"]
+__all__ = ["Exercise", "Prediction", "Progress", "Reveal", "Verdict", "exercise", "predict", "progress", "run_lab"]

@@ -5,6 +5,7 @@ stream or a server), runs the handler, and tells the home how that ended. A cras
 what was on its way to the old one arrives nowhere.
 """
 
+import inspect
 import traceback
 from collections import deque
 from collections.abc import Awaitable
@@ -136,7 +137,10 @@ class Instance:
         """Stop where it stands, memory and inbox gone; what it sent before is still on its way."""
         self.up = False
         self.lab.trace.add(self.kernel.ns, "crash", self.home.name, self.name, None)
+        self.inbox.clear()
         for task in self.tasks:
+            if task is self.kernel.current:  # a handler that kills its own instance: it ends where it next waits
+                self.kernel.later(0, self.kernel.cancel, task)
             self.kernel.cancel(task)
         self.home.crashed(self)
 
@@ -175,13 +179,17 @@ class SimContext:
 
     def verb(self, name: str) -> None:
         """A point at which the instance may die; every verb and database statement begins with one."""
-        crashes = self.instance.lab.crashes
-        if crashes:
-            done, random = self._verbs or [], self.instance.lab.random(f"faults/crash/{self.instance.name}")
-            for fault in crashes:
+        instance = self.instance
+        if not instance.up:  # what cleans up after a crash is as dead as the rest
+            raise Cancelled
+        crashes = instance.lab.crashes
+        if crashes and instance.home.kind != "client":
+            done, random = self._verbs or [], instance.lab.random(f"faults/crash/{instance.name}")
+            for fault, struck in crashes.items():
                 here = fault.between is None or (name == fault.between[1] and fault.between[0] in done)
-                if here and fault.strikes(self.instance.name, self.event) and random.random() < fault.crash:
-                    self.instance.lab.strike(self.instance.name, fault.restart_after)
+                if here and fault.strikes(instance.name, self.event) and random.random() < fault.crash and struck != fault.times:
+                    crashes[fault] += 1
+                    instance.lab.strike(instance.name, fault.restart_after)
                     raise Cancelled
             self._verbs = [*done, name]
 
@@ -212,7 +220,7 @@ class SimContext:
         instance, cause = self.instance, self.event
         lab, outlet = instance.lab, instance.deployment.outlet or self.outlet()
         event = lab.event(type, data, cause.key if key is None and cause else key, instance.name, cause)
-        if lab.crashes:
+        if lab.crashes or not instance.up:
             self.verb("publish")
         if outlet.inline:
             await outlet.run_inline(event)
@@ -299,6 +307,8 @@ class SimContext:
     def log(self, text: str) -> None:
         """Leave a line in the trace."""
         instance = self.instance
+        if not instance.up:
+            return
         instance.lab.trace.add(instance.kernel.ns, "log", self.delivery.place, instance.name, self.event, 0, 0, str(text))
         self._verbs = [*(self._verbs or []), str(text)]
 
@@ -333,7 +343,7 @@ def say(error: Exception, service: Service) -> str:
     where = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
         code = frame.f_code
-        if any(code is getattr(handler, "__code__", None) for handler in service.handlers.values()):
+        if any(code is getattr(inspect.unwrap(handler), "__code__", None) for handler in service.handlers.values()):
             where = f" in {code.co_name}, line {line - code.co_firstlineno}"
     text = (
         str(error) if isinstance(error, EdakitError) else "".join(traceback.format_exception_only(error)).strip().split("\n")[-1]

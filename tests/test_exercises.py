@@ -1,0 +1,90 @@
+"""The bank of exercises, each proved: the stub fails, the solution passes, known wrong answers fail for the named anomaly."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from edakit.learn import exercise
+from edakit.learn.attack import attack
+from edakit.learn.bank import ANOMALIES, exercises, load
+from edakit.learn.fresh import empty
+
+BANK = Path(__file__).parent.parent / "notebooks" / "exercises"
+os.environ.setdefault("EDAKIT_EXERCISES", str(BANK))
+TASKS = {id: load(id) for id in exercises()}
+every_task = pytest.mark.parametrize("id", TASKS)
+every_wrong = pytest.mark.parametrize(
+    ("id", "what"), [pytest.param(id, what, id=f"{id}: {what}") for id, task in TASKS.items() for what in task.wrong]
+)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_learner(monkeypatch):
+    monkeypatch.setenv("EDAKIT_CHECK", "1")
+    monkeypatch.setenv("EDAKIT_EXERCISES", str(BANK))
+
+
+@every_task
+def test_the_solution_passes(id):
+    ex = exercise(id)
+    verdict = ex.check(*ex.task.built(ex.task.solution))
+    assert verdict.passed, str(verdict)
+    assert f"{ex.task.plans} plans, and none" in str(verdict)
+    assert ex.task.discussion in str(verdict)
+
+
+@every_task
+def test_a_check_of_the_solution_takes_a_moment(id):
+    task = TASKS[id]
+    start = time.process_time()
+    attack(task, task.built(task.solution), lambda: None)
+    assert time.process_time() - start < 3
+
+
+@every_task
+def test_the_stub_reads_as_not_answered_and_would_fail(id):
+    task = TASKS[id]
+    answers = task.built(task.stub)
+    verdict = exercise(id).check(*answers)
+    assert (verdict.passed, str(verdict)) == (False, f"Exercise {id}: not answered yet.")
+    assert all(map(empty, answers))
+    assert not empty(task.built(task.solution)[0])
+
+
+@every_wrong
+def test_a_wrong_answer_fails_for_the_named_anomaly(id, what):
+    ex = exercise(id)
+    verdict = ex.check(*ex.task.built(ex.task.wrong_code(what)))
+    assert (verdict.passed, verdict.anomaly) == (False, ex.task.wrong[what][0]), str(verdict)
+    assert verdict.anomaly in ANOMALIES
+    assert len(verdict.worst.case.events) <= 4, "a story is short"
+    assert verdict.story()
+    assert ex.task.nudges[verdict.anomaly] in str(ex.hint())
+
+
+@every_task
+def test_there_are_three_wrong_answers_and_a_nudge_for_each(id):
+    task = TASKS[id]
+    assert len(task.wrong) >= 3
+    assert {name for name, _ in task.wrong.values()} <= set(task.nudges)
+
+
+@every_task
+def test_the_same_check_says_the_same(id):
+    what = next(iter(TASKS[id].wrong))
+    one, two = exercise(id), exercise(id)
+    code = one.task.wrong_code(what)
+    assert str(one.check(*one.task.built(code))) == str(two.check(*two.task.built(code)))
+
+
+@every_task
+def test_the_task_names_what_to_write(id):
+    task = TASKS[id]
+    text = repr(exercise(id))
+    for name in task.answer:
+        assert f"`{name}`" in task.task, name
+        assert name in task.stub, name
+    assert "not answered" not in text
+    assert max(map(len, text.splitlines())) <= 140
