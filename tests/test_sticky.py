@@ -148,7 +148,7 @@ def groups(draw, *, equal=None):
     alike = draw(st.booleans()) if equal is None else equal
     same = draw(topics)
     members = {name: same if alike else draw(topics) for name in names}
-    owners = st.sampled_from([*names, "gone", None])
+    owners = st.sampled_from([*names, "gone", None])  # one at most, so that no two claim the same
     owned = {}
     for partition in [(topic, number) for topic, count in partitions.items() for number in range(count + 1)]:
         if (owner := draw(owners)) is not None:

@@ -18,7 +18,10 @@ Shares = dict[str, list[Partition]]  # member -> what it reads
 def assign_sticky(
     members: Mapping[str, Sequence[str]], partitions: Mapping[str, int], owned: Mapping[str, Sequence[Partition]]
 ) -> tuple[Shares, set[Partition]]:
-    """The shares, every partition of a subscribed topic in one of them; and the partitions that several members claimed to own."""
+    """The shares, every partition of a subscribed topic in one of them; and the partitions that several claim, so that all must let go.
+
+    Like Kafka, only a group that subscribes to the same topics notices such claims; in another the first of the claimants may go on.
+    """
     topics = {topic for subscribed in members.values() for topic in subscribed}
     counts = {topic: partitions[topic] for topic in sorted(topics) if topic in partitions}
     order = _hash_order(members)
@@ -28,7 +31,7 @@ def assign_sticky(
     if len({frozenset(subscribed) for subscribed in members.values()}) == 1:
         shares = _even_shares(order, counts, kept)
     else:
-        shares = _Balance(members, counts, kept).shares
+        shares, contested = _Balance(members, counts, kept).shares, set()
     return {member: shares[member] for member in sorted(shares)}, contested
 
 
@@ -40,13 +43,8 @@ def handing_over(
 ) -> dict[Partition, str]:
     """Partitions that would change hands at once, with their new owner: under the cooperative protocol they must be given up first."""
     reader = {partition: member for member, share in assignment.items() for partition in share}
-    leaving = {
-        partition
-        for member in members
-        for partition in owned.get(member, ())
-        if partition in reader and reader[partition] != member
-    }
-    return {partition: reader[partition] for partition in leaving | (contested & reader.keys())}
+    given_up = {p for member in members for p in owned.get(member, ()) if reader.get(p, member) != member}
+    return {p: reader[p] for p in reader if p in contested or (p in given_up and p not in owned.get(reader[p], ()))}
 
 
 def _hash_order(names: Iterable[str]) -> list[str]:
