@@ -13,7 +13,7 @@ from edakit.errors import Livelock, Refused, WiringError, known
 from edakit.event import Event
 from edakit.service import checked_name
 from edakit.sim.kernel import Task
-from edakit.sim.runtime import Instance
+from edakit.sim.runtime import PATIENCE, Instance
 from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class Broker:
         if confirm:
             source, task, ticket = confirm
             self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket)
+            if self.network.disturbed:  # since the message left, perhaps: then its sender has no time limit yet
+                self.kernel.later(max(0, since + PATIENCE - self.kernel.ns), self.kernel.wake, task, ticket, "late")
         for queue in queues:
             self.push(queue)
 

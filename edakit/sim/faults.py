@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from edakit.chance import Duration
-from edakit.errors import WiringError, known
+from edakit.errors import ArgumentError, DurationError, WiringError, known
 from edakit.event import Event
 from edakit.topics import topic_matches
 from edakit.trace import service_of
@@ -62,13 +62,22 @@ class Faults(Fault):
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in ("drop", "duplicate", "reorder", "crash") and not 0 <= value <= 1:
-                raise ValueError(f"Faults({field.name}={value!r}): a probability, from 0 to 1")
+            chance = field.name in ("drop", "duplicate", "reorder", "crash")
+            if chance and not (isinstance(value, (int, float)) and 0 <= value <= 1):
+                raise ArgumentError(f"Faults({field.name}={value!r}): a probability, from 0 to 1")
         if isinstance(self.delay, (int, float)):
             nanoseconds(self.delay, "delay")
         nanoseconds(self.restart_after, "restart_after")
         if self.leg is not None and self.leg not in LEGS:
             raise WiringError(known("leg", self.leg, list(LEGS)))
+        if self.times is not None and not (isinstance(self.times, int) and self.times >= 0):
+            raise ArgumentError(f"Faults(times={self.times!r}): a whole number, 0 or more, or None for any number")
+        if self.between is not None and not _pair(self.between):
+            raise ArgumentError(f"Faults(between={self.between!r}): two verbs, as in between=('sleep', 'publish')")
+        if self.where is not None and not isinstance(self.where, str) and not _pair(self.where):
+            raise ArgumentError(
+                f"Faults(where={self.where!r}): a node, or two for the link between them, as in ('shop', 'payment')"
+            )
 
     def concerns(self, leg: str, source: str, target: str, type: str) -> bool:
         """Whether this message is one that the fault may touch."""
@@ -92,6 +101,12 @@ class Crash(Fault):
     at: Duration
     restart_after: float | None = None
 
+    def __post_init__(self) -> None:
+        if isinstance(self.at, (int, float)):
+            nanoseconds(self.at, "at")
+        if self.restart_after is not None:
+            nanoseconds(self.restart_after, "restart_after")
+
 
 @dataclass(frozen=True)
 class Hold(Fault):
@@ -101,6 +116,9 @@ class Hold(Fault):
     b: str
     at: float = 0
     until: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_span(self.at, self.until)
 
 
 @dataclass(frozen=True)
@@ -113,13 +131,27 @@ class Partition(Fault):
     until: float | None = None
     oneway: bool = False
 
+    def __post_init__(self) -> None:
+        _check_span(self.at, self.until)
+
+
+def _check_span(at: float, until: float | None) -> None:
+    """Raise DurationError for a time that ends before it begins."""
+    nanoseconds(at, "at")
+    if until is not None and nanoseconds(until, "until") < nanoseconds(at, "at"):
+        raise DurationError(f"until={until!r} is before at={at!r}")
+
+
+def _pair(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(each, str) for each in value)
+
 
 def parts(fault: Fault | None) -> tuple[Fault, ...]:
-    """The single faults of a plan. Raises TypeError for anything that is not a fault."""
+    """The single faults of a plan. Raises ArgumentError for anything that is not a fault."""
     if fault is None:
         return ()
     if not isinstance(fault, Fault):
-        raise TypeError(f"faults={fault!r}: give Faults(...), Crash(...), Hold(...) or Partition(...), added up with +")
+        raise ArgumentError(f"faults={fault!r}: give Faults(...), Crash(...), Hold(...) or Partition(...), added up with +")
     return fault.faults if isinstance(fault, Plan) else (fault,)
 
 

@@ -185,7 +185,7 @@ class Lab(World):
             elif isinstance(each, Faults):
                 self.check_node(each.where)
                 if each.crash:
-                    self.crashes.append(each)
+                    self.crashes.setdefault(each, 0)
                 if each.drop or each.duplicate or each.reorder or each.delay:
                     self.network.disturb(each)
 
@@ -242,23 +242,37 @@ class Lab(World):
         Raises the learner's own mistakes out of handlers (see `edakit.errors`) and Livelock for a run that gets nowhere.
         """
         self.check_open("run")
+        self._check_outside("run")
         end, quiet = FOREVER if until is None else nanoseconds(until, "until"), 0
-        while True:
-            before = len(self.trace), self.kernel.ns
-            try:
-                self.kernel.run(end, SLICE)
-            except Livelock as livelock:
-                if "without an end" not in str(livelock):
-                    raise
-                if self.kernel.ns == before[1]:
-                    raise
-                quiet = quiet + 1 if len(self.trace) == before[0] else 0
-                if quiet == QUIET:
-                    raise Livelock(
-                        f"{livelock}; nothing has happened for {QUIET * SLICE:,} steps: give run(until=...) or end the loop"
-                    ) from None
-            else:
-                return self
+        self.running = True
+        try:
+            while True:
+                rows, ns, due = len(self.trace), self.kernel.ns, self._due()
+                try:
+                    self.kernel.run(end, SLICE)
+                except Livelock as livelock:
+                    if "without an end" not in str(livelock):
+                        raise
+                    if self.kernel.ns == ns and self._due() >= due:
+                        raise
+                    quiet = quiet + 1 if len(self.trace) == rows else 0
+                    if quiet == QUIET:
+                        raise Livelock(
+                            f"{livelock}; nothing has happened for {QUIET * SLICE:,} steps: give run(until=...) or end the loop"
+                        ) from None
+                else:
+                    return self
+        finally:
+            self.running = False
+
+    def _due(self) -> int:
+        """How much is left to do at the present instant: it falls while a great deal that falls together is worked off."""
+        return len(self.kernel._ready) + sum(entry[0] <= self.kernel.ns for entry in self.kernel.heap)
+
+    def _check_outside(self, what: str) -> None:
+        """Raise WiringError for a call that comes from inside a run."""
+        if self.running:
+            raise WiringError(f"lab.{what}() inside a run of this lab: call it from a cell, not from a handler or lab.at(...)")
 
     def stuck(self) -> list[tuple[str, str]]:
         """Who still waits, and for what, when nothing is left to run."""
@@ -267,6 +281,7 @@ class Lab(World):
     def close(self) -> None:
         """End every handler that is under way, last begun first. The trace can still be read; nothing else can be done."""
         if not self.closed:
+            self._check_outside("close")
             for instance in self.instances.values():
                 instance.retire()
             if self.kernel.tasks:

@@ -101,14 +101,18 @@ class Network:
 
     def hold(self, a: str, b: str) -> None:
         """Keep what is sent between two nodes; it stays visible in `in_flight`."""
-        self._holds.setdefault((a, b), [])
-        self._stir()
-        self.trace.add(self.kernel.ns, "hold", f"{a}>{b}", "", None)
+        if (a, b) not in self._holds and (b, a) not in self._holds:
+            self._holds[a, b] = []
+            self._stir()
+            self.trace.add(self.kernel.ns, "hold", f"{a}>{b}", "", None)
 
     def release(self, a: str, b: str) -> None:
         """Let go of what was held, in its order."""
-        messages = self._holds.pop((a, b), [])
-        self.trace.add(self.kernel.ns, "release", f"{a}>{b}", "", None)
+        link = (a, b) if (a, b) in self._holds else (b, a)
+        if link not in self._holds:
+            return
+        messages = self._holds.pop(link)
+        self.trace.add(self.kernel.ns, "release", ">".join(link), "", None)
         for source, target, message in messages:
             self._schedule(source, target, self.hop, message, free=False)
 

@@ -77,18 +77,25 @@ class Instance:
         """Take, handle, settle; wait for more."""
         kernel, inbox, idle, settle, write = self.kernel, self.inbox, self._idle, self.home.settle, self.lab.trace.write
         name, handler, park = self.name, self.service.handler, kernel.park
-        while True:
-            while inbox:
-                delivery = inbox.popleft()
-                event, began = delivery.event, kernel.ns
-                try:
-                    result = await handler(event.type)(event, SimContext(self, delivery, event))
-                except Exception as error:  # whatever a handler raises is part of the story
-                    settle(self, delivery, *await self._retried(delivery, began, error))
-                else:
-                    write((kernel.ns, "handle", delivery.place, name, event, delivery.tag, began, ""))
-                    settle(self, delivery, None, result)
-            await park(IDLE, idle)
+        try:
+            while True:
+                while inbox:
+                    delivery = inbox.popleft()
+                    event, began = delivery.event, kernel.ns
+                    try:
+                        result = await handler(event.type)(event, SimContext(self, delivery, event))
+                    except Exception as error:  # whatever a handler raises is part of the story
+                        settle(self, delivery, *await self._retried(delivery, began, error))
+                    else:
+                        write((kernel.ns, "handle", delivery.place, name, event, delivery.tag, began, ""))
+                        settle(self, delivery, None, result)
+                await park(IDLE, idle)
+        except (
+            Exception,
+            KeyboardInterrupt,
+        ):  # a learner's mistake or wish ends the run; another worker goes on when it is resumed
+            self.tasks[kernel.spawn(name, self._work)] = None
+            raise
 
     async def handle(self, delivery: Any) -> tuple[Exception | None, Any]:
         """Run the handler once more than it fails, as the deployment allows; write how it went: (error, result)."""

@@ -11,7 +11,7 @@ from edakit.errors import Livelock, Refused, WiringError, known
 from edakit.event import Event
 from edakit.service import checked_name
 from edakit.sim.kernel import Task
-from edakit.sim.runtime import Instance
+from edakit.sim.runtime import PATIENCE, Instance
 from edakit.stream.groups import Group
 from edakit.stream.log import Log
 from edakit.stream.partition import partition_for
@@ -90,6 +90,8 @@ class Stream:
         if confirm:
             source, task, ticket = confirm
             self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket)
+            if self.network.disturbed:  # since the message left, perhaps: then its sender has no time limit yet
+                self.kernel.later(max(0, since + PATIENCE - self.kernel.ns), self.kernel.wake, task, ticket, "late")
         for group in self.groups.values():
             if number in group.owner:
                 self._poll_soon(self.members[group.owner[number]])

@@ -65,8 +65,8 @@ class World:
         self.instances: dict[str, Instance] = {}  # the one that runs under a name, or ran last
         self.clients: dict[str, None] = {}
         self.pending: dict[str, tuple[str, Task, int]] = {}  # requests without an answer yet: who waits, and how to wake it
-        self.crashes: list[Faults] = []
-        self.closed = False
+        self.crashes: dict[Faults, int] = {}  # crashes at random points, and how often each has struck
+        self.closed, self.running = False, False
         self._randoms: dict[str, Random] = {}
         self._counts: dict[str, int] = {}  # events by id without the number
         self._words: dict[str, tuple[str, str]] = {}  # event types, cut behind the first word
