@@ -35,7 +35,7 @@ from edakit.units import days, hours, minutes, ms
 if TYPE_CHECKING:
     from edakit import measure, plot
     from edakit.evidence import sweep
-    from edakit.learn import predict
+    from edakit.learn import exercise, predict, progress, quiz
 
 NAMES = {
     "Lab": "a system under a seed: brokers, streams, servers, databases, services, faults",
@@ -69,6 +69,9 @@ NAMES = {
     "grid": "values by row and column as a text table",
     "panel": "sliders that re-run a scenario",
     "predict": "say what will happen, before it does",
+    "exercise": "a task whose check attacks your answer",
+    "quiz": "five questions on a notebook, one of them from your run",
+    "progress": "where you are",
 }
 __doc__ = __doc__.replace("{names}", "\n".join(f"    {name:12} {text}" for name, text in NAMES.items()))
 __all__ = list(NAMES)
@@ -79,6 +82,9 @@ LAZY = {  # panel and table are not: a module loaded later under the name of its
     "measure": ("edakit.measure", None),
     "sweep": ("edakit.evidence", "sweep"),
     "predict": ("edakit.learn", "predict"),
+    "exercise": ("edakit.learn", "exercise"),
+    "quiz": ("edakit.learn", "quiz"),
+    "progress": ("edakit.learn", "progress"),
 }
 
 

@@ -9,5 +9,19 @@ from edakit.learn.attack import run_lab
 from edakit.learn.exercise import Exercise, Verdict, exercise
 from edakit.learn.prediction import Prediction, Reveal, predict
 from edakit.learn.progress import Progress, progress
+from edakit.learn.quiz import Question, Quiz, quiz
 
-__all__ = ["Exercise", "Prediction", "Progress", "Reveal", "Verdict", "exercise", "predict", "progress", "run_lab"]
+__all__ = [
+    "Exercise",
+    "Prediction",
+    "Progress",
+    "Question",
+    "Quiz",
+    "Reveal",
+    "Verdict",
+    "exercise",
+    "predict",
+    "progress",
+    "quiz",
+    "run_lab",
+]

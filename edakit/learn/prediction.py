@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edakit.errors import ArgumentError
+from edakit.learn.progress import notebook, store
 from edakit.table import clean
 
 
@@ -58,6 +59,8 @@ class Prediction:
         """
         right = self._one(right)
         reasons = {self._one(option): reason for option, reason in (because or {}).items()}
+        if self.said is not None:
+            store().change("predictions", clean(self.question, 300), notebook=notebook(), right=bool(self.said == right))
         return Reveal(self.said, right, reasons.get(self.said, "") if self.said is not None else "")
 
     def _one(self, option: Any) -> Any:
