@@ -97,6 +97,8 @@ def main() -> None:
     quick = parser.parse_args().quick
     logging.disable(logging.WARNING)  # FastStream and bubus would write a line a message
     start = time.perf_counter()
+    if quick:
+        print("Small sizes, whatever the names say: do the cases run? The figures mean nothing.")
     results = measure(50, 3, 0) if quick else measure()
     print(f"\n{machine()}\n\n{markdown(results)}\n")
     wanted = [result for result in results if result.goal is not None]
