@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edakit.broker.exchange import Exchange
 from edakit.broker.queue import Consumer, Delivery, Queue
-from edakit.errors import Livelock, Refused, WiringError, known
+from edakit.errors import ArgumentError, Livelock, Refused, WiringError, known
 from edakit.event import Event
 from edakit.service import checked_name
 from edakit.sim.kernel import Task
@@ -17,8 +17,6 @@ from edakit.sim.runtime import PATIENCE, Instance
 from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from edakit.sim.deployment import Deployment
     from edakit.sim.world import World
 
@@ -46,9 +44,6 @@ class Broker:
         self.queues: dict[str, Queue] = {}
         self._pending = lab.pending
         self.ack_timeout = nanoseconds(ack_timeout, "ack_timeout")
-        self._instances: dict[Consumer, Instance] = {}
-        self._receive: dict[Consumer, Callable[[Delivery], None]] = {}
-        self._consumers: dict[Instance, Consumer] = {}
         self._routes: dict[tuple[str, ...], tuple[list[Queue], str]] = {}  # names: the queues, and how a row names them
 
     def queue(self, name: str, *, bind: str = "#", limit: int | None = None, dead_letter: bool = True) -> Queue:
@@ -72,9 +67,7 @@ class Broker:
 
     def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
         """Take an event: route it, then see who can have it."""
-        names = self.exchange.routes.get(event.type)
-        if names is None:
-            names = self.exchange.route(event.type)
+        names = self.exchange.routes.get(event.type) or self.exchange.route(event.type)
         route = self._routes.get(names)
         if route is None:
             route = self._routes[names] = [self.queues[name] for name in names], " ".join(names)
@@ -102,13 +95,13 @@ class Broker:
         while queue.ready and (delivery := queue.next()):
             consumer, event = delivery.consumer, delivery.event
             self.write((self.kernel.ns, "deliver", queue.place, consumer.name, event, delivery.tag, 0, ""))
-            if not self.network.send("deliver", self.name, consumer.name, event, self._receive[consumer], delivery):
+            if not self.network.send("deliver", self.name, consumer.name, event, consumer.owner.arrive, delivery):
                 self.kernel.later(self.ack_timeout, self._overdue, delivery)
 
     def settle(self, instance: Instance, delivery: Delivery, error: Exception | None, result: Any) -> None:
         """The handler has ended: send the ack or the nack, and the answer if somebody asked."""
         event, ns, done = delivery.event, self.kernel.ns, error is None or isinstance(error, Refused)
-        if done and event.id in self._pending:
+        if done and self._pending and event.id in self._pending:
             self.lab.answer(instance.name, event, result, error)
         if instance.deployment.commit == "before":
             return  # acked when it came: too late for a nack, too
@@ -166,12 +159,11 @@ class Broker:
             self.queues[service.name] = queue
             for pattern in service.handlers:
                 self.exchange.bind(service.name, pattern)
-        instance, consumer = Instance(deployment, name, self), Consumer(name, deployment.prefetch)
-        first = deployment.commit == "before"
-        self._instances[consumer] = instance
-        self._receive[consumer] = partial(self._ack_first, instance) if first else instance.receive
-        self._consumers[instance] = consumer
-        self.queues[service.name].join(consumer)
+        instance = Instance(deployment, name, self)
+        if deployment.commit == "before":
+            instance.arrive = partial(self._ack_first, instance)
+        instance.consumer = Consumer(name, deployment.prefetch, instance)
+        self.queues[service.name].join(instance.consumer)
         self.push(self.queues[service.name])
         return instance
 
@@ -180,24 +172,29 @@ class Broker:
         self.network.hang_up(instance.name, self.name, self._disconnected, instance)
 
     def _disconnected(self, instance: Instance) -> None:
-        consumer, queue = self._consumers.pop(instance), self.queues[instance.service.name]
-        del self._instances[consumer], self._receive[consumer]
-        for delivery in queue.leave(consumer):
+        queue = self.queues[instance.service.name]
+        for delivery in queue.leave(instance.consumer):
             self._give_back(delivery, self.kernel.ns, True, "its consumer is gone")
         self.push(queue)
 
     async def run_inline(self, event: Event) -> None:
-        """like="in-process": handlers run inside the publisher's own call, and what they raise comes out of it."""
+        """like="in-process": handlers run inside the publisher's own call, one after the other; what one raises comes out of it,
+        and those behind it do not hear of the event.
+        """
         self.accept_inline(event)
-        for name in self.exchange.route(event.type):
-            queue = self.queues[name]
-            delivery = queue.next()
-            assert delivery is not None, "an in-process consumer always has room"
-            instance = self._instances[delivery.consumer]
-            self.add(self.kernel.ns, "deliver", queue.place, instance.name, event, delivery.tag)
-            error, _ = await instance.handle(delivery)
+        deliveries = []
+        for name in self.exchange.route(event.type):  # all at once, before another publisher's event can come between
+            delivery = self.queues[name].next()
+            if delivery is not None:  # else nobody is up: it waits in the queue
+                self.add(self.kernel.ns, "deliver", delivery.place, delivery.consumer.name, delivery.event, delivery.tag)
+                deliveries.append(delivery)
+        while deliveries:
+            delivery = deliveries.pop(0)
+            error, _ = await delivery.consumer.owner.handle(delivery)
             if error is not None:
                 self._give_back(delivery, self.kernel.ns, False, str(error))
+                for unheard in deliveries:
+                    self._give_back(unheard, self.kernel.ns, False, f"{delivery.consumer.name} raised: {error}")
                 raise error
             self.ack(delivery, self.kernel.ns)
 
@@ -214,6 +211,8 @@ class Broker:
 
     def redrive(self, queue: str, *, rate: float = 1000) -> int:
         """Send the dead letters of a queue back to its end, so many a second from now on; return how many there are."""
+        if not (isinstance(rate, (int, float)) and rate > 0):
+            raise ArgumentError(f"rate={rate!r}: messages a second, more than 0")
         found, gap = self._queue(queue), nanoseconds(1 / rate, "1/rate")
         for n in range(len(found.dead)):
             self.kernel.later(n * gap, self._redrive_one, found)

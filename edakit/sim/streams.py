@@ -164,6 +164,10 @@ class Stream:
                 room -= 1
                 member.batch.append(record)
                 self.add(self.kernel.ns, "fetch", log.place, instance.name, event, offset, 0, group.name)
+        if not isinstance(commit, str) and not member.batch:
+            owed = any(group.position[number] > group.committed[number] for number in group.partitions_of(instance.name))
+            if owed:  # an idle consumer polls on, and so commits what it has done
+                self.kernel.later(member.next_commit - self.kernel.ns, self._poll_soon, member)
         for record in list(member.batch):
             if commit == "before":
                 self._commit(group, record.partition, record.tag + 1, instance.name)
