@@ -7,6 +7,8 @@ the simulated system (a handler that raises, a lost message) is a row of the tra
         WiringError         an exchange, queue, topic or service that does not exist, or exists twice
         HandlerError        a handler of the wrong shape
         PayloadError        data that is not JSON, or a change to an event
+        EnvelopeError       what came from outside is not a valid CloudEvent, or not a valid trace header
+        PatternError        an event pattern or filter policy that is none
         DurationError       a negative, infinite or missing time
         ArgumentError       an argument outside the values it may have
         ClosedError         a lab that is closed
@@ -63,6 +65,14 @@ class HandlerError(Mistake, TypeError):
 
 class PayloadError(Mistake, ValueError):
     """Event data must be JSON and, once published, cannot be changed."""
+
+
+class EnvelopeError(Mistake, ValueError):
+    """What came from outside is not a valid event: the attribute or header, its value, and what it must be."""
+
+
+class PatternError(Mistake, ValueError):
+    """An event pattern or filter policy that is none: where in it, and what must stand there."""
 
 
 class DurationError(Mistake, ValueError):
