@@ -45,5 +45,6 @@ class Exchange:
         names = self.routes.get(key)
         if names is None:
             covers = COVERS[self.kind]
-            names = self.routes[key] = tuple(dict.fromkeys([queue for pattern, queue in self.bindings if covers(pattern, key)]))
+            found = [queue for pattern, queue in self.bindings if pattern == key or covers(pattern, key)]
+            names = self.routes[key] = tuple(dict.fromkeys(found)) if len(found) > 1 else tuple(found)
         return names

@@ -12,7 +12,7 @@ Sources: AMQP 0-9-1 basic.qos, basic.ack, basic.nack; https://www.rabbitmq.com/d
 """
 
 from collections import deque
-from typing import Literal
+from typing import Any, Literal
 
 from edakit.event import Event
 
@@ -20,13 +20,16 @@ Settled = Literal["ack", "requeue", "dead", "discard", "stale"]
 
 
 class Consumer:
-    """A subscriber of one queue. `prefetch` bounds how many deliveries it holds unsettled; `held` counts them."""
+    """A subscriber of one queue. `prefetch` bounds how many deliveries it holds unsettled; `held` counts them.
 
-    __slots__ = ("held", "name", "prefetch")
+    `owner` is for whoever carries the deliveries: it finds there to whom.
+    """
 
-    def __init__(self, name: str, prefetch: int = 1) -> None:
+    __slots__ = ("held", "name", "owner", "prefetch")
+
+    def __init__(self, name: str, prefetch: int = 1, owner: Any = None) -> None:
         assert prefetch >= 1, f"{name}: prefetch={prefetch}"
-        self.name, self.prefetch, self.held = name, prefetch, 0
+        self.name, self.prefetch, self.owner, self.held = name, prefetch, owner, 0
 
 
 class Delivery:
@@ -54,8 +57,8 @@ class Queue:
         self.place, self.limit, self.dead_letter = place, limit, dead_letter
         self.ready: deque[tuple[Event, int]] = deque()  # message, times delivered
         self.unacked: dict[int, Delivery] = {}  # by tag
-        self.dead: deque[Event] = deque()  # oldest first
-        self._turn: deque[Consumer] = deque()  # consumers with room, the next one first
+        self.dead: list[Event] = []  # oldest first
+        self._turn: list[Consumer] = []  # consumers with room, the next one first
         self._tag = 0
 
     def __len__(self) -> int:
@@ -69,7 +72,7 @@ class Queue:
         """Make the next delivery, or None: no message, or nobody with room. After any other change ask until None."""
         if not self.ready or not self._turn:
             return None
-        (event, count), consumer = self.ready.popleft(), self._turn.popleft()
+        (event, count), consumer = self.ready.popleft(), self._turn.pop(0)
         self._tag = tag = self._tag + 1
         self.unacked[tag] = delivery = Delivery(self, tag, event, count + 1, consumer)
         consumer.held += 1
@@ -109,7 +112,7 @@ class Queue:
         """Put the oldest dead letter back at the end of the queue, its count at zero; None if there is none."""
         if not self.dead:
             return None
-        event = self.dead.popleft()
+        event = self.dead.pop(0)
         self.put(event)
         return event
 

@@ -62,7 +62,10 @@ class Broker:
         if source not in self.lab.clients:
             self.lab.client(source)
         event = self.lab.event(type, data, key, source, None)
-        self.network.send("publish", source, self.name, event, self.accept, event, event.ns)
+        if quick := self.network.quick:
+            quick(self.accept, (event, event.ns))
+        else:
+            self.network.send("publish", source, self.name, event, self.accept, event, event.ns)
         return event
 
     def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
@@ -95,7 +98,9 @@ class Broker:
         while queue.ready and (delivery := queue.next()):
             consumer, event = delivery.consumer, delivery.event
             self.write((self.kernel.ns, "deliver", queue.place, consumer.name, event, delivery.tag, 0, ""))
-            if not self.network.send("deliver", self.name, consumer.name, event, consumer.owner.arrive, delivery):
+            if quick := self.network.quick:
+                quick(consumer.owner.arrive, (delivery,))
+            elif not self.network.send("deliver", self.name, consumer.name, event, consumer.owner.arrive, delivery):
                 self.kernel.later(self.ack_timeout, self._overdue, delivery)
 
     def settle(self, instance: Instance, delivery: Delivery, error: Exception | None, result: Any) -> None:
@@ -105,6 +110,9 @@ class Broker:
             self.lab.answer(instance.name, event, result, error)
         if instance.deployment.commit == "before":
             return  # acked when it came: too late for a nack, too
+        if done and (quick := self.network.quick):
+            quick(self.ack, (delivery, ns))
+            return
         if done:
             sent = self.network.send("ack", instance.name, self.name, event, self.ack, delivery, ns)
         else:
@@ -211,6 +219,7 @@ class Broker:
 
     def redrive(self, queue: str, *, rate: float = 1000) -> int:
         """Send the dead letters of a queue back to its end, so many a second from now on; return how many there are."""
+        self.lab.check_open(f"redrive {queue!r}")
         if not (isinstance(rate, (int, float)) and rate > 0):
             raise ArgumentError(f"rate={rate!r}: messages a second, more than 0")
         found, gap = self._queue(queue), nanoseconds(1 / rate, "1/rate")

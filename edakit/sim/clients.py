@@ -69,22 +69,26 @@ def produce(
     def wait() -> int:
         return nanoseconds(draw(every, random), "every") if fixed is None else fixed
 
+    ready, later = not callable(data), lab.kernel.later
+
     def one(n: int) -> None:
-        made = data(n, random) if callable(data) else {word: n} if data is None else data
+        made = {word: n} if data is None else data if ready else data(n, random)
         if key is not None and key not in made:
             raise PayloadError(f"key={key!r}, but {made!r} has no such field")
         send(made, None if key is None else str(made[key]))
         if n < count:
-            lab.kernel.later(wait(), one, n + 1)
+            later(wait() if fixed is None else fixed, one, n + 1)
 
     if count:
-        lab.kernel.later(nanoseconds(start, "start") + wait(), one, 1)
+        later(nanoseconds(start, "start") + wait(), one, 1)
 
 
 def _sender(
     lab: World, target: Broker | Stream | Server, type: str, timeout: float, source: str
 ) -> Callable[[Any, str | None], object]:
     """What a workload does with data and a key."""
+    if lab.homes.get(getattr(target, "name", "")) is not target:
+        raise WiringError(f"{target!r} is no target for a workload: give a broker, stream or server of this lab, as lab.broker('shop')")
     if isinstance(target, Server):
         return lambda data, key: ask(lab, type, data, timeout, key, source)
     return partial(target.publish, type, source=source)

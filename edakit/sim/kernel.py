@@ -76,7 +76,7 @@ class Kernel:
         yield PARKED
 
     @types.coroutine
-    def park(self, why: str, waiting: "deque[tuple[Task, int]] | None" = None) -> Generator[object, Any, Any]:
+    def park(self, why: str, waiting: Any = None) -> Generator[object, Any, Any]:
         """Wait for `wake`; return the value it brings. Give your `ticket()` to whoever is to wake you, or name a line to wait in."""
         self.current.why = why
         if waiting is not None:

@@ -25,26 +25,31 @@ class Network:
         self.kernel, self.trace, self.random, self.hop = kernel, trace, random, hop
         self.faults: list[Faults] = []
         self.disturbed = False
-        self.send = self._undisturbed()
+        self.quick: Callable[[Callable[..., object], tuple[Any, ...]], None] | None = self._undisturbed()
         self._holds: dict[tuple[str, str], list[tuple[str, str, tuple[Any, ...]]]] = {}  # link named -> source, target, message
         self._cuts: list[tuple[str, str]] = []
         self._last: dict[tuple[str, str], int] = {}  # link -> latest arrival so far
         self._spent: dict[int, int] = {}  # fault -> how often it has struck
 
-    def _undisturbed(self) -> Callable[..., bool]:
-        """`send` as long as nothing can go wrong: kernel.later, written out, since nothing in a run is called more often."""
+    def _undisturbed(self) -> Callable[[Callable[..., object], tuple[Any, ...]], None]:
+        """A message as long as nothing can go wrong: kernel.later, written out, since nothing in a run is called more often."""
         kernel, heap, hop = self.kernel, self.kernel.heap, self.hop
 
-        def send(leg: str, source: str, target: str, event: Event, arrive: Callable[..., object], *args: Any) -> bool:
-            """Carry a message: `arrive(*args)` is called when it is there. False: it was lost on the way."""
+        def quick(arrive: Callable[..., object], args: tuple[Any, ...]) -> None:
             kernel.seq = number = kernel.seq + 1
             heappush(heap, (kernel.ns + hop, number, arrive, args))
-            return True
 
-        return send
+        return quick
+
+    def send(self, leg: str, source: str, target: str, event: Event, arrive: Callable[..., object], *args: Any) -> bool:
+        """Carry a message: `arrive(*args)` is called when it is there. False: it was lost on the way."""
+        if self.quick is None:
+            return self._disturbed(leg, source, target, event, arrive, *args)
+        self.quick(arrive, args)
+        return True
 
     def _disturbed(self, leg: str, source: str, target: str, event: Event, *message: Any) -> bool:
-        """`send` where faults, holds and cuts are looked up."""
+        """A message where faults, holds and cuts are looked up."""
         link, add, ns = f"{source}>{target}", self.trace.add, self.kernel.ns
         if any(_covers(cut, source, target) for cut in self._cuts):
             add(ns, "drop", link, source, event, 0, ns, leg)
@@ -97,7 +102,7 @@ class Network:
         self._stir()
 
     def _stir(self) -> None:
-        self.disturbed, self.send = True, self._disturbed
+        self.disturbed, self.quick = True, None
 
     def hold(self, a: str, b: str) -> None:
         """Keep what is sent between two nodes; it stays visible in `in_flight`."""

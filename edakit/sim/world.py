@@ -3,6 +3,7 @@
 Brokers, streams, servers, databases and instances know the world they live in and nothing of the facade that built it.
 """
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edakit.chance import Random
@@ -53,12 +54,19 @@ class Outlet(Protocol):
         """Handle an event inside the publisher's own call."""
 
 
+@lru_cache(maxsize=4096)
+def split(type: str) -> tuple[str, str]:
+    """An event type cut behind its first word: the key of an event goes between."""
+    entity, dot, verb = type.partition(".")
+    return entity, dot + verb
+
+
 class World:
     """The shared state of a lab under a seed."""
 
-    def __init__(self, seed: int = 0, *, hop: float = HOP / SECOND) -> None:
+    def __init__(self, seed: int = 0, *, hop: float | None = None) -> None:
         self.seed, self.kernel, self.trace = seed, Kernel(), Trace()
-        self.network = Network(self.kernel, self.trace, self.random, nanoseconds(hop, "hop"))
+        self.network = Network(self.kernel, self.trace, self.random, HOP if hop is None else nanoseconds(hop, "hop"))
         self.homes: dict[str, Home] = {}
         self.databases: dict[str, Database] = {}
         self.deployments: dict[str, Deployment] = {}
@@ -69,7 +77,6 @@ class World:
         self.closed, self.running = False, False
         self._randoms: dict[str, Random] = {}
         self._counts: dict[str, int] = {}  # events by id without the number
-        self._words: dict[str, tuple[str, str]] = {}  # event types, cut behind the first word
 
     @property
     def now(self) -> float:
@@ -88,9 +95,9 @@ class World:
 
         Raises ClosedError, or PayloadError for a type, key or data that an event cannot have.
         """
-        if self.closed or key.__class__ is not str or type not in self._words:
+        if self.closed or key.__class__ is not str or type.__class__ is not str or not type:
             key = self._check(type, key)
-        entity, verb = self._words[type]
+        entity, verb = split(type)
         stem = type if key is None else f"{entity}-{key}{verb}"
         counts = self._counts
         counts[stem] = n = counts.get(stem, 0) + 1
@@ -106,8 +113,6 @@ class World:
             raise PayloadError(f"event type {type!r}: give a name like 'order.placed'")
         if not isinstance(key, (str, int, None.__class__)) or isinstance(key, bool):
             raise PayloadError(f"key {key!r}: a key is a string or a whole number")
-        entity, dot, verb = type.partition(".")
-        self._words[type] = entity, dot + verb
         return str(key) if isinstance(key, int) else key
 
     def client(self, name: str) -> str:
