@@ -8,13 +8,13 @@ what was on its way to the old one arrives nowhere.
 import inspect
 import traceback
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edakit.chance import Random
-from edakit.errors import CallFailed, CallRefused, CallTimeout, EdakitError, Mistake, Refused, WiringError
+from edakit.errors import CallFailed, CallRefused, CallTimeout, EdakitError, ForeignAwait, Mistake, Refused, WiringError
 from edakit.event import Event
 from edakit.service import Service
 from edakit.sim.database import Session
@@ -52,9 +52,11 @@ class Instance:
         self.kernel: Kernel = self.lab.kernel
         self.state: dict[str, Any] = {}
         self.up = True
+        self.arrive: Callable[[Any], None] = self.receive  # where its home sends deliveries to
+        self.consumer: Any = None  # what its home knows it as
         self.inbox: deque[Any] = deque()
         self.tasks: dict[Task, None] = {}  # workers, and parts of what they gather
-        self._idle: deque[tuple[Task, int]] = deque()  # workers that wait for a delivery
+        self._idle: list[tuple[Task, int]] = []  # workers that wait for a delivery
         self._workers = 0
 
     @property
@@ -68,7 +70,7 @@ class Instance:
             return
         self.inbox.append(delivery)
         if self._idle:
-            self.kernel.wake(*self._idle.popleft())
+            self.kernel.wake(*self._idle.pop())
         elif self._workers < self.deployment.concurrency:
             self._workers += 1
             self.tasks[self.kernel.spawn(self.name, self._work)] = None
@@ -111,8 +113,7 @@ class Instance:
         """A handler has raised: write it down, and try again as the deployment's policy says."""
         event, add, kernel, attempt = delivery.event, self.lab.trace.add, self.kernel, 0
         while True:
-            if isinstance(error, Mistake):
-                raise error
+            check_mistake(error, self.name)
             if isinstance(error, Refused):
                 add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began, f"refused: {error}")
                 return error, None
@@ -135,7 +136,7 @@ class Instance:
     def retire(self) -> None:
         """End the workers that wait for a delivery: the lab is closing."""
         while self._idle:
-            task, _ = self._idle.popleft()
+            task, _ = self._idle.pop()
             if task.done:  # ended by a crash where it waited
                 continue
             if task.coro is not None:
@@ -345,6 +346,15 @@ class Deadline:
         mine, self.error = self.error, None
         if error is mine and mine is not None:
             raise TimeoutError(f"no end within {self.seconds} s") from None
+
+
+def check_mistake(error: Exception, name: str) -> None:
+    """Raise what is no part of the story: a mistake of whoever wrote the handler, or asyncio at a loss for its loop."""
+    if isinstance(error, Mistake):
+        raise error
+    if isinstance(error, RuntimeError) and ("no running event loop" in str(error) or "no current event loop" in str(error)):
+        text = f"{name} awaited something that does not live in virtual time (asyncio.sleep?): use ctx.sleep"
+        raise ForeignAwait(text).with_traceback(error.__traceback__) from None
 
 
 def say(error: Exception, service: Service) -> str:
