@@ -92,10 +92,8 @@ class Instance:
                         write((kernel.ns, "handle", delivery.place, name, event, delivery.tag, began, ""))
                         settle(self, delivery, None, result)
                 await park(IDLE, idle)
-        except (
-            Exception,
-            KeyboardInterrupt,
-        ):  # a learner's mistake or wish ends the run; another worker goes on when it is resumed
+        except (Exception, KeyboardInterrupt):
+            # A learner's mistake or wish ends the run; another worker goes on when it is resumed.
             self.tasks[kernel.spawn(name, self._work)] = None
             raise
 
