@@ -4,7 +4,7 @@ The envelope is CloudEvents 1.0 (id, source, type, time, data; https://github.co
 system needs to follow a story: the ordering key, the event it was caused by, and the event the whole story began with.
 """
 
-import base64
+from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -99,7 +99,8 @@ class Event(NamedTuple):
         `time` is an RFC 3339 instant; virtual time begins with the year 2000. Bytes go out as `data_base64`. An event that
         `from_dict` has read goes out as it came.
         """
-        data = {"data_base64": base64.b64encode(self.data).decode()} if isinstance(self.data, bytes) else {"data": self.data}
+        binary = isinstance(self.data, bytes)
+        data = {"data_base64": b2a_base64(self.data, newline=False).decode()} if binary else {"data": self.data}
         envelope = {
             "specversion": "1.0",
             "id": self.id,
@@ -112,7 +113,7 @@ class Event(NamedTuple):
             **self.extensions,
         }
         said = {name: value for name, value in envelope.items() if value is not None}
-        return said if "data" in self.extensions else {**said, **data}
+        return said if self.data is None and "data" in self.extensions else {**said, **data}
 
     @staticmethod
     def from_dict(envelope: Mapping[str, Any]) -> "Event":
