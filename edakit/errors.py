@@ -133,5 +133,5 @@ class Deadlock(EdakitError):
 
 def known(what: str, name: object, names: "list[str] | tuple[str, ...] | dict[str, object]") -> str:
     """The sentence for an unknown name: what it is, and the names there are."""
-    there = ", ".join(sorted(map(str, names))) or "none yet"
+    there = ", ".join(sorted(set(map(str, names)))) or "none yet"
     return f"no {what} named {name!r}; known: {there}"

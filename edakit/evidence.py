@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edakit.errors import EvidenceError, WiringError
+from edakit.errors import ArgumentError, EvidenceError, WiringError
 from edakit.sim.faults import Fault
 from edakit.sim.lab import Lab
 from edakit.sim.scenario import Build, name_of, run
@@ -37,7 +37,7 @@ class Sweep(Sequence[Figures]):
     def column(self, name: str) -> list[float]:
         """One figure of every seed, in order of the seeds."""
         if self.rows and name not in self.rows[0]:
-            raise KeyError(f"no figure {name!r}; there are: {', '.join(self.rows[0])}")
+            raise ArgumentError(f"no figure {name!r}; there are: {', '.join(self.rows[0])}")
         return [row[name] for row in self.rows]
 
     def spread(self, name: str) -> tuple[float, float, float]:

@@ -105,12 +105,12 @@ class Service:
 
         def register(handler: Handler) -> Handler:
             check_handler(handler, f"{self.name}.on{patterns!r}")
-            for pattern in patterns:
-                if pattern in self.handlers:
+            for n, pattern in enumerate(patterns):
+                if pattern in self.handlers or pattern in patterns[:n]:
                     raise HandlerError(
                         f"{self.name} handles {pattern!r} already: one handler a pattern; run the cell that makes the service again"
                     )
-                self.handlers[pattern] = handler
+            self.handlers.update(dict.fromkeys(patterns, handler))
             self._found.clear()
             return handler
 

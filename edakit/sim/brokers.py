@@ -38,6 +38,8 @@ class Broker:
         ack_timeout: float = 30,
         delivery_limit: int | None = None,
     ) -> None:
+        if delivery_limit is not None and not (isinstance(delivery_limit, int) and delivery_limit >= 1):
+            raise WiringError(f"delivery_limit={delivery_limit!r}: 1 or more, or None for no limit")
         self.lab, self.name, self.inline, self.delivery_limit = lab, checked_name("broker", name), inline, delivery_limit
         self.kernel, self.network, self.add, self.write = lab.kernel, lab.network, lab.trace.add, lab.trace.write
         self.exchange = Exchange(name, exchange)

@@ -37,6 +37,8 @@ class Database:
         self.locks: dict[str, Transaction] = {}
         self._waiting: list[tuple[str, Task, int]] = []  # key, task, ticket
         self._waits_for: dict[Transaction, Transaction] = {}
+        if not isinstance(data, dict):
+            raise PayloadError(f"database {name}: its contents are {data!r}: give a dict of keys and JSON values")
         if data:
             self.apply(freeze(data, name), "lab", None)
 

@@ -1,7 +1,7 @@
 """A service where it runs, and how: the choices of `lab.deploy`, checked."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edakit.delivery import Retry
 from edakit.errors import WiringError, known
@@ -41,6 +41,19 @@ class Deployment:
         ):
             if not (isinstance(value, int) and value >= 1) and (name, value) != ("delivery_limit", None):
                 raise WiringError(f"{name}={value!r}: 1 or more")
+        if self.saga and not self.saga.steps:
+            raise WiringError(f"saga {self.saga.name} has no steps: give it one, @{self.saga.name}.step()")
+        if self.saga and self.home.kind == "server":
+            raise WiringError(
+                f"saga {self.saga.name} is begun by an event, and {self.home.name} carries none: use a broker or a stream"
+            )
+        if self.retry is not None and not isinstance(self.retry, Retry):
+            raise WiringError(f"retry={self.retry!r}: give a policy, such as Retry(3)")
+        if self.db is not None and self.lab.databases.get(getattr(self.db, "name", "")) is not self.db:
+            raise WiringError(f"db={self.db!r}: give a database made by this lab, such as lab.database('stock')")
+        outlet: Any = self.outlet
+        if outlet is not None and (self.lab.homes.get(getattr(outlet, "name", "")) is not outlet or outlet.kind == "server"):
+            raise WiringError(f"publishes={outlet!r}: give a broker or stream made by this lab, such as lab.broker('shop')")
         if self.on_error not in ("requeue", "reject"):
             raise WiringError(known("on_error", self.on_error, ["requeue", "reject"]))
         if not isinstance(self.commit, str):

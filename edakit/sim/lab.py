@@ -101,12 +101,15 @@ class Lab(World):
         stream, seconds between auto-commits.
         Raises WiringError for a service that is deployed already or an `on` of another lab.
         """
+        if not isinstance(service, (Service, Saga)):
+            raise WiringError(f"{service!r} is no service: give a Service or a Saga, made with Service('payment')")
         self.check_open(f"deploy {service.name!r}")
         if service.name in self.deployments:
             place = self.deployments[service.name].home.name
             raise WiringError(
                 f"{service.name} is deployed on {place} already: for more copies use instances=, for another service another name"
             )
+        self._free(service.name)
         if self.homes.get(getattr(on, "name", "")) is not on:
             raise WiringError(f"on={on!r}: give a broker, stream or server made by this lab, such as lab.broker('shop')")
         saga = service if isinstance(service, Saga) else None
@@ -170,6 +173,7 @@ class Lab(World):
 
     def faults(self, fault: Fault | None = None, **rates: Any) -> None:
         """Let things go wrong from now on: a plan, or the rates of `Faults(...)` as keywords."""
+        self.check_open("change this system")
         for each in parts(fault if not rates else Faults(**rates)):
             if isinstance(each, Crash):
                 at = draw(each.at, self.random(f"faults/crash at/{each.name}"))
@@ -297,7 +301,7 @@ class Lab(World):
         return topology.edges(self)
 
     def _free(self, name: str) -> None:
-        if name in self.homes or name in self.databases:
+        if name in self.homes or name in self.databases or name in self.deployments:
             raise WiringError(f"there is a {name!r} in this lab already: choose another name")
 
     def __repr__(self) -> str:

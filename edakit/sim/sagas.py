@@ -7,11 +7,11 @@ behind the last step that is written there. A run has one live orchestrator at a
 from collections import deque
 from typing import TYPE_CHECKING
 
-from edakit.errors import CallRefused, Mistake, Refused
+from edakit.errors import CallRefused, Refused
 from edakit.event import Event
 from edakit.saga import Entry, Saga, SagaRun, Task
 from edakit.service import Handler, Service
-from edakit.sim.runtime import SimContext, say
+from edakit.sim.runtime import SimContext, check_mistake, say
 from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
@@ -95,13 +95,12 @@ class Orchestrator:
             try:
                 await self._timed(action, event, ctx, step.timeout)
                 return Entry("done" if doing else "undone", step.name), ""
-            except Mistake:
-                raise
             except (Refused, CallRefused) as no:
                 why = str(no)
                 if doing:
                     return Entry("failed", step.name, unknown), why
             except Exception as error:  # anything else a step raises: it may have had an effect
+                check_mistake(error, ctx.instance.name)
                 why, unknown = say(error, ctx.instance.service), True
             attempt += 1
             wait = retry.delay(attempt, ctx.random)

@@ -20,6 +20,8 @@ def build_lab(build: Build, seed: int, faults: Fault | None, knobs: dict[str, An
     if not callable(build):
         raise WiringError(f"{build!r} is not a scenario: give a function build(lab, **knobs)")
     parameters = inspect.signature(build).parameters
+    if not parameters:
+        raise WiringError(f"{name_of(build)} takes no lab: a scenario is a function build(lab, **knobs)")
     if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
         for name in knobs:
             if name not in parameters:

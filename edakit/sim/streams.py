@@ -64,6 +64,8 @@ class Stream:
     ) -> None:
         if not isinstance(partitions, int) or partitions < 1:
             raise WiringError(f"partitions={partitions!r}: a topic has 1 or more")
+        if start not in ("earliest", "latest"):
+            raise WiringError(f"start={start!r}: a new group begins at 'earliest' or 'latest'")
         self.lab, self.name, self.start_at = lab, checked_name("topic", name), start
         self.kernel, self.network, self.add = lab.kernel, lab.network, lab.trace.add
         self.logs = [Log(f"{name}/{n}") for n in range(partitions)]
@@ -216,6 +218,7 @@ class Stream:
 
         Raises WiringError for an unknown group, partition or place.
         """
+        self.lab.check_open(f"seek {group!r}")
         if group not in self.groups:
             raise WiringError(known(f"group on stream {self.name}", group, list(self.groups)))
         if partition is not None and partition not in range(len(self.logs)):
