@@ -1,6 +1,6 @@
 """Pictures of notebook 01."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from edakit import Lab, plot, run
@@ -46,6 +46,12 @@ def availability(up: Mapping[int, Sweep]) -> plot.Picture:
     )
     picture.axes[0].set_xticks([1, 2, 3, 5, 10, 15, 20])
     return picture
+
+
+def acks(policies: Iterable[str]) -> plot.Picture:
+    """How long `web` waits for its ack, one run for each policy."""
+    runs = {each: run(limits.replicated, seed=42, acks=each) for each in policies}
+    return plot.cdf({each: limits.held_up(lab) for each, lab in runs.items()}, "seconds that web waits")
 
 
 def door(lab: Lab) -> plot.Picture:
