@@ -84,7 +84,7 @@ def number(value: float, decimals: int | None = None) -> str:
 
 def clean(text: object, most: int = WIDEST) -> str:
     """Text of unknown origin as one short line that moves no cursor."""
-    line = "".join(char if char.isprintable() else "?" for char in str(text))
+    line = "".join(char if char.isprintable() else "?" for char in str(text)[: most + 1])  # a long text is not read to its end
     return line if len(line) <= most else line[: most - 3] + "..."
 
 
