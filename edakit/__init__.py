@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from edakit import measure, plot
     from edakit.evidence import sweep
     from edakit.learn import exercise, predict, progress, quiz
+    from edakit.player import play
 
 NAMES = {
     "Lab": "a system under a seed: brokers, streams, servers, databases, services, faults",
@@ -69,6 +70,7 @@ NAMES = {
     "grid": "values by row and column as a text table",
     "panel": "sliders that re-run a scenario",
     "predict": "say what will happen, before it does",
+    "play": "a run as a film",
     "exercise": "a task whose check attacks your answer",
     "quiz": "five questions on a notebook, one of them from your run",
     "progress": "where you are",
@@ -82,6 +84,7 @@ LAZY = {  # panel and table are not: a module loaded later under the name of its
     "measure": ("edakit.measure", None),
     "sweep": ("edakit.evidence", "sweep"),
     "predict": ("edakit.learn", "predict"),
+    "play": ("edakit.player", "play"),
     "exercise": ("edakit.learn", "exercise"),
     "quiz": ("edakit.learn", "quiz"),
     "progress": ("edakit.learn", "progress"),

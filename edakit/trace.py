@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from hashlib import blake2b
+from importlib import import_module
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -220,6 +221,10 @@ class Trace(Sequence[Row]):
         from edakit.state import fold_until
 
         return fold_until(self, round(time * SECOND))
+
+    def play(self, **options: Any) -> Any:
+        """These rows as a film: see `edakit.play`."""
+        return import_module("edakit.player").play(self, **options)  # by name: what is looked at stands above the ground
 
     def digest(self) -> str:
         """A short name of the whole trace: equal exactly when every row is equal, on every machine and Python."""

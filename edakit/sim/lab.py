@@ -12,6 +12,7 @@ anything. The same seed and the same calls give the same trace, byte for byte.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar
 
 from edakit.chance import Duration, draw
@@ -291,6 +292,10 @@ class Lab(World):
             if self.kernel.tasks:
                 self.kernel.close()
             self.closed = True
+
+    def play(self, **options: Any) -> Any:
+        """What has happened so far as a film: see `edakit.play`."""
+        return import_module("edakit.player").play(self, **options)  # by name: what is looked at stands above the simulation
 
     def nodes(self) -> dict[str, str]:
         """The nodes of the topology by name: client, broker, stream, server, service, saga or database."""

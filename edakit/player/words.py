@@ -1,0 +1,95 @@
+"""A sentence for each row, in the words of a person who watches: what screen readers say, tables list and diagrams note.
+
+The sentences are templates, so that the browser can say a long trace without being sent every sentence of it.
+"""
+
+from edakit.table import clean
+from edakit.trace import Row
+
+SAY = {
+    # kind, or kind and case: {place} {who} {event} {tag} {note} stand for the fields of the row
+    "publish": "{place} has taken {event} from {who} into {note}",
+    "publish nowhere": "{place} has taken {event} from {who}; no queue wants it, and it is gone",
+    "deliver": "queue {place} sends {event} to {who}",
+    "deliver again": "queue {place} sends {event} to {who} again",
+    "handle": "{who} has handled {event}",
+    "handle refused": "{who} has answered no to {event}: {note}",
+    "fail": "{who} has failed on {event}: {note}",
+    "ack": "{who} has acked {event}: queue {place} forgets it",
+    "requeue": "{event} is back at the front of queue {place}: {note}",
+    "dead": "{event} is a dead letter of queue {place}: {note}",
+    "discard": "queue {place} has thrown {event} away: {note}",
+    "redrive": "{who} sends the dead letter {event} back to queue {place}",
+    "stale": "{who} has settled {event} too late: nothing changes",
+    "append": "partition {place} has written {event} of {who} at offset {tag}",
+    "assign": "group {note}: {who} reads partition {place} from offset {tag} on",
+    "assign nobody": "group {note}: nobody reads partition {place}",
+    "fetch": "partition {place} hands offset {tag}, {event}, to {who}",
+    "commit": "group {note} has committed partition {place} up to offset {tag}",
+    "seek": "{who} has set group {note} to offset {tag} of partition {place}",
+    "skip": "group {note} gives up offset {tag} of partition {place}, {event}",
+    "call": "{who} asks {place}: {event}",
+    "call again": "{who} asks {place} again: {event}",
+    "reply": "the answer of {place} is back at {who}",
+    "reply no": "the answer of {place} is back at {who}: {note}",
+    "timeout": "{who} no longer waits for {place}; what happened there is unknown to it",
+    "read": "{who} has read {note} of {place}",
+    "write": "{who} has changed {place}: {note}",
+    "rollback": "{who} has taken back a transaction on {place}: {note}",
+    "saga": "saga {place}: {note}",
+    "step": "saga {place}: {note}",
+    "drop": "{event} of {who} is lost on the way {place}",
+    "duplicate": "{event} of {who} will arrive twice on the way {place}",
+    "hold": "the link {place} keeps what it is given",
+    "release": "the link {place} lets go of what it held",
+    "cut": "the link {place} is cut",
+    "mend": "the link {place} works again",
+    "crash": "{who} has crashed; its memory is gone",
+    "restart": "{who} is back, knowing nothing",
+    "log": "{who} says: {note}",
+}
+
+MOMENTS = {  # what one may want to jump to, by kind or case
+    "crash": "crash",
+    "restart": "restart",
+    "deliver again": "redelivery",
+    "call again": "asked again",
+    "fail": "failure",
+    "dead": "dead letter",
+    "discard": "thrown away",
+    "skip": "given up",
+    "timeout": "timeout",
+    "stale": "too late",
+    "drop": "lost",
+    "duplicate": "duplicate",
+    "hold": "link held",
+    "release": "link released",
+    "cut": "link cut",
+    "mend": "link mended",
+}
+
+
+def case(row: Row, *, again: bool = False) -> str:
+    """Which sentence of SAY a row gets; `again`: it delivers what was delivered before."""
+    if row.kind == "publish" and not row.note:
+        return "publish nowhere"
+    if row.kind == "handle" and row.note:
+        return "handle refused"
+    if row.kind == "reply" and row.note:
+        return "reply no"
+    if row.kind == "assign" and not row.who:
+        return "assign nobody"
+    if (row.kind == "deliver" and again) or (row.kind == "call" and row.tag > 1):
+        return f"{row.kind} again"
+    return row.kind
+
+
+def sentence(row: Row, *, again: bool = False) -> str:
+    """One row in words: one line, nothing in it that moves a cursor or turns the reading direction."""
+    return SAY[case(row, again=again)].format(
+        place=clean(row.place),
+        who=clean(row.who),
+        event=clean(row.event.id) if row.event else "a message",
+        tag=row.tag,
+        note=clean(row.note.replace(" ", ", ") if row.kind == "publish" else row.note, 120),
+    )
