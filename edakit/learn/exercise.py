@@ -22,7 +22,6 @@ from edakit.learn.story import story
 from edakit.table import clean
 from edakit.trace import Trace
 
-NO_LOOP = "no running event loop"  # what asyncio says where its clock does not run
 SHOWN = 5  # offending keys that a verdict names
 
 
@@ -182,12 +181,11 @@ def nudge(task: Task, verdict: Verdict | None) -> str:
 
 
 def raised(trace: Trace | None) -> str:
-    """What handlers raised in a run, each once."""
-    notes = dict.fromkeys(row.note for row in trace.where("fail")) if trace is not None else {}
-    cure = (
-        " (asyncio lives in real time: use ctx.sleep, ctx.gather, ctx.timeout)" if any(NO_LOOP in note for note in notes) else ""
-    )
-    return "; ".join(clean(note, 120) for note in list(notes)[:3]) + cure
+    """What handlers raised in a run: the first of it."""
+    notes = list(dict.fromkeys(row.note for row in trace.where("fail"))) if trace is not None else []
+    if not notes:
+        return ""
+    return clean(notes[0], 140) + (f", and {len(notes) - 1} more like it" if len(notes) > 1 else "")
 
 
 def more(task: Task) -> str:

@@ -1,6 +1,8 @@
 """A short trace told in sentences, one for each row that moves the story."""
 
+import json
 from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from edakit.table import clean
 from edakit.trace import Row, Trace
@@ -9,27 +11,42 @@ MOST = 12  # lines of a story
 
 
 def story(trace: Trace, keys: Collection[str] = ()) -> list[str]:
-    """What happened, in order, at most `MOST` lines: to the events of these keys, and what went wrong around them."""
-    told = {event.correlation for event in trace.events() if event.key in keys}
-    rows = [row for row in trace if not told or row.event is None or row.event.correlation in told]
-    lines = [f"{row.time:7.3f}  {clean(text, 110)}" for row, text in sentences(rows)]
+    """What happened, in order, at most `MOST` lines. What does not fit is left out: first what goes without saying, then what is
+    not about events of these keys, then the middle.
+    """
+    told = list(sentences(trace))
+    if len(told) > MOST:
+        told = [each for each in told if not each.plain]
+    mine = {event.correlation for event in trace.events() if event.key in keys}
+    if len(told) > MOST and mine:
+        told = [each for each in told if each.row.event is None or each.row.event.correlation in mine]
+    lines = [f"{each.row.time:7.3f}  {clean(each.text, 110)}" for each in told]
     if len(lines) <= MOST:
         return lines
     tail = MOST // 2
     return [*lines[: MOST - tail - 1], f"    ...  {len(lines) - MOST + 1} more", *lines[-tail:]]
 
 
-def sentences(rows: list[Row]) -> Iterator[tuple[Row, str]]:
-    """Rows that move a story, each with its sentence."""
-    handed: dict[tuple[str, str], int] = {}
-    for row in rows:
+class Told(NamedTuple):
+    """A row and its sentence. plain: it goes without saying."""
+
+    row: Row
+    text: str
+    plain: bool = False
+
+
+def sentences(trace: Trace) -> Iterator[Told]:
+    """The rows that move a story, each with its sentence."""
+    handed: set[tuple[str, str]] = set()
+    for row in trace:
         id = row.event.id if row.event else ""
         if row.kind == "deliver":
-            times = handed[row.place, id] = handed.get((row.place, id), 0) + 1
-            again = " again" if times > 1 else ""
-            yield row, f"{row.place} hands {id} to {row.who}{again}"
-        elif row.who != "lab" and (text := TOLD.get(row.kind)):
-            yield row, text.format(place=row.place, who=row.who, id=id, note=row.note or "done", to=row.note or "nobody")
+            again = (row.place, id) in handed
+            handed.add((row.place, id))
+            yield Told(row, f"{row.place} hands {id} to {row.who}{' again' if again else ''}", not again)
+        elif row.who != "lab" and (text := TOLD.get(row.kind)) and (row.kind, row.note) != ("write", "{}"):
+            note = row.note or (json.dumps(row.event.data) if row.kind == "reply" and row.event else "")
+            yield Told(row, text.format(place=row.place, who=row.who, id=id, note=note, to=note or "nobody"))
 
 
 TOLD = {
