@@ -51,9 +51,9 @@ class Deployment:
             raise WiringError(f"retry={self.retry!r}: give a policy, such as Retry(3)")
         if self.db is not None and self.lab.databases.get(getattr(self.db, "name", "")) is not self.db:
             raise WiringError(f"db={self.db!r}: give a database made by this lab, such as lab.database('stock')")
-        outlet: Any = self.outlet
-        if outlet is not None and (self.lab.homes.get(getattr(outlet, "name", "")) is not outlet or outlet.kind == "server"):
-            raise WiringError(f"publishes={outlet!r}: give a broker or stream made by this lab, such as lab.broker('shop')")
+        there: Any = self.lab.homes.get(getattr(self.outlet, "name", ""))
+        if self.outlet is not None and (there is not self.outlet or there.kind == "server"):
+            raise WiringError(f"publishes={self.outlet!r}: give a broker or stream made by this lab, such as lab.broker('shop')")
         if self.on_error not in ("requeue", "reject"):
             raise WiringError(known("on_error", self.on_error, ["requeue", "reject"]))
         if not isinstance(self.commit, str):
