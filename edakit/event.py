@@ -72,6 +72,13 @@ def _plain(data: dict[Any, Any]) -> bool:
     )
 
 
+def thaw(data: Any) -> Any:
+    """A plain copy of frozen data, dicts and lists, to be changed or written as JSON."""
+    if isinstance(data, Frozen):
+        return {name: thaw(value) for name, value in data.items()}
+    return [thaw(value) for value in data] if isinstance(data, tuple) else data
+
+
 class Event(NamedTuple):
     """One fact. Handlers read it; `ctx.publish` makes the next one and fills in where it came from."""
 
@@ -100,7 +107,7 @@ class Event(NamedTuple):
         `from_dict` has read goes out as it came.
         """
         binary = isinstance(self.data, bytes)
-        data = {"data_base64": b2a_base64(self.data, newline=False).decode()} if binary else {"data": self.data}
+        data = {"data_base64": b2a_base64(self.data, newline=False).decode()} if binary else {"data": thaw(self.data)}
         envelope = {
             "specversion": "1.0",
             "id": self.id,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edakit.errors import PayloadError
-from edakit.event import NOTHING, Event, Frozen, freeze, new_event
+from edakit.event import NOTHING, Event, Frozen, freeze, new_event, thaw
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -53,6 +53,12 @@ def test_a_change_is_refused_with_the_cure_and_changes_nothing(change):
     with pytest.raises(PayloadError, match=r"cannot be changed: build a new dict, \{\*\*event\.data"):
         change(data)
     assert data == {"a": 0, "inner": {"x": 1}, "list": (1, 2)}
+
+
+@given(JSON)
+def test_thawed_data_is_plain_and_can_be_changed(data):
+    assert thaw(freeze(data)) == data
+    assert type(thaw(freeze({"a": data}))) is dict
 
 
 def test_frozen_data_can_be_copied_and_pickled():
