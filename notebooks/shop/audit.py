@@ -1,6 +1,6 @@
 """The books of the shop, kept by set arithmetic on the trace: who was told yes, who has paid, who has a tea."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from edakit import Lab, measure, table
@@ -51,10 +51,11 @@ def audit(lab: Lab) -> dict[str, float]:
     }
 
 
-def compare(what: str, sweeps: Mapping[str, Sweep]) -> Table:
-    """Sweeps side by side: the mean of each figure over all seeds, and the range in which 90 % of the seeds lie."""
-    rows = [(name, *(typical(each, figure) for figure in each[0])) for name, each in sweeps.items()]
-    return table(rows, [what, *next(iter(sweeps.values()))[0]])
+def compare(what: str, sweeps: Mapping[str, Sweep], figures: Sequence[str] | None = None) -> Table:
+    """Sweeps side by side: the mean of each figure (or of these) over all seeds, and the range in which 90 % of the seeds lie."""
+    chosen = figures or list(next(iter(sweeps.values()))[0])
+    rows = [(name, *(typical(each, figure) for figure in chosen)) for name, each in sweeps.items()]
+    return table(rows, [what, *chosen])
 
 
 def typical(rows: Sweep, figure: str) -> measure.Spread:
