@@ -7,6 +7,7 @@ with limits. Source: https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-
 """
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from edakit.bus.operators import SNS_OPERATORS
 from edakit.bus.pattern import Pattern
 from edakit.errors import ArgumentError, PatternError
 
+DIGITS = 1_000_000  # six after the point are compared; the documentation promises five
 MOST_KEYS = 5
 MOST_COMBINATIONS = 150
 
@@ -34,16 +36,28 @@ def filter_matches(
         True
 
     Operators: prefix, suffix, equals-ignore-case, anything-but (of values, or of a prefix), numeric, exists, cidr, and $or among keys.
+    Numbers are compared to six digits after the point.
     Raises PatternError for an invalid policy, one with more than 5 keys, or one with more than 150 combinations of values.
     """
     if body is not None and attributes:
         raise ArgumentError("attributes and body: a filter policy is over one of them")
     if not policy and isinstance(policy, Mapping):
         return True
-    pattern = Pattern(policy, SNS_OPERATORS)
+    pattern = Pattern(_cut(policy), SNS_OPERATORS)
     _check_limits(policy, nested=body is not None)
     message = _attributes(attributes or {}) if body is None else _body(body)
-    return message is not None and pattern.matches(message)
+    return message is not None and pattern.matches(_cut(message))
+
+
+def _cut(value: Any) -> Any:
+    """A policy or a message with its numbers cut to the digits that are compared."""
+    if isinstance(value, Mapping):
+        return {name: _cut(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cut(inner) for inner in value]
+    if isinstance(value, float) and math.isfinite(value * DIGITS):
+        return math.floor(value * DIGITS) / DIGITS
+    return value
 
 
 def _check_limits(policy: Mapping[str, Any], *, nested: bool) -> None:
