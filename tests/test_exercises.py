@@ -5,11 +5,13 @@ import time
 from pathlib import Path
 
 import pytest
+from mutants import mutants
 
 from edakit.learn import exercise
-from edakit.learn.attack import attack
+from edakit.learn.attack import Broken, attack, run_case
 from edakit.learn.bank import ANOMALIES, exercises, load
 from edakit.learn.fresh import empty
+from edakit.learn.guard import Endless, guarded
 
 BANK = Path(__file__).parent.parent / "notebooks" / "exercises"
 os.environ.setdefault("EDAKIT_EXERCISES", str(BANK))
@@ -88,3 +90,34 @@ def test_the_task_names_what_to_write(id):
         assert name in task.stub, name
     assert "not answered" not in text
     assert max(map(len, text.splitlines())) <= 140
+
+
+SAME = {  # changes after which a solution is as good as before
+    "00-1": ["another word for 'notification'"],
+    "01-1": ["unknown", "5 + 1", "0.5 + 1", "0.1 + 1", "0.1 / 10", "2 + 1", "2 / 10"],
+    "01-2": ["another word for 'web'", "another word for 'watcher'"],
+    "01-3": ["another word for 'shipping'"],
+    "09-2": ["another word for 'seen'", "0 / 10"],
+    "09-3": ["ctx.sleep(2)", "2 + 1", "2 / 10", "3 + 1", "another word for 'analytics'", "another word for 'a person must look'"],
+}
+
+
+def survives(task, code):
+    """Whether no plan breaks this code."""
+    try:
+        answers = task.built(code)
+        held, _ = guarded(
+            lambda beat: all(not run_case(task, answers, task.case(n)).found for n in range(task.plans)), patience=5
+        )
+    except (Broken, Endless, TypeError):
+        return False
+    return held
+
+
+@every_task
+def test_every_small_change_of_a_solution_is_noticed_or_means_the_same(id):
+    task = TASKS[id]
+    found = [what for what, code in mutants(task.solution) if survives(task, code)]
+    missed = [what for what in found if not any(same in what for same in SAME.get(id, []))]
+    assert not missed
+    assert len(found) <= len(SAME.get(id, [])) + 1

@@ -18,7 +18,8 @@ from edakit.table import clean
 from edakit.trace import Trace
 
 SHRINKING = 150  # runs spent on a shorter story
-ENOUGH = 0.6  # real seconds after which failures are no longer counted, once there is one
+ENOUGH = 30  # failing plans after which there is nothing more to learn
+HURRY = 1.0  # real seconds after which one failing plan is enough
 SLOW = 0.15  # real seconds a run may take on average, at most; they take a few thousandths
 
 
@@ -92,13 +93,13 @@ def attack(task: Task, answers: tuple[Any, ...], beat: Callable[[], None]) -> Re
             failed.append(trial)
             for name in dict.fromkeys(each.anomaly for each in trial.found):
                 names[name] = names.get(name, 0) + 1
-        if took > ENOUGH and failed:
+        if len(failed) == ENOUGH or (failed and took > HURRY):
             break
         if took > 1 and took / ran > SLOW:
             raise Broken(f"it takes {took / ran:.1f} s of real time for one plan: does it wait for something outside the lab?")
     if not failed:
         return Report(ran, 0, {}, None)
-    main = max(names, key=lambda name: names[name])
+    main = max(names, key=lambda name: (name != "wrong value", names[name]))  # the most telling
     worst = min((_only(trial, main) for trial in failed if _has(trial, main)), key=_size)
     return Report(ran, len(failed), names, shrink(task, answers, worst, beat))
 

@@ -151,7 +151,7 @@ def failed(task: Task, report: Report, worst: Trial) -> Verdict:
     sizes = [count(len(worst.case.events), "event")] + ([count(len(worst.case.faults), "fault")] if worst.case.faults else [])
     lines = [
         f"Exercise {task.id}: not yet. {main.anomaly}: {main.says} ({named}).",
-        f"It broke in {report.failed} of {report.plans} plans. The shortest story found, {' and '.join(sizes)}:",
+        f"It broke in {report.failed} of {report.plans} plans tried. The shortest story found, {' and '.join(sizes)}:",
         "",
         *verdict.story(),
     ]

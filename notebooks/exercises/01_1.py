@@ -54,6 +54,7 @@ WRONG = {
 NUDGES = {
     "lost": "An order was never charged. Did its request get lost and nobody asked again, or did payment take it for another order?",
     "duplicate": "One order is charged twice. From web's side, how do the two timeouts differ: was the request lost, or the reply?",
+    "wrong value": "What does your handler return at its end, and was that so?",
     "stuck": "Ada has no answer. What is web still waiting for?",
 }
 CONCEPT = (
@@ -115,4 +116,6 @@ def judge(events, ledger, trace):
     answered = Counter(row.kind for row in trace.where(["reply", "timeout"], who="ada"))
     yield "lost", [order for order in orders if not ledger.get(order)], "an order was never charged"
     yield "duplicate", [order for order in orders if ledger.get(order, 0) > 1], "an order was charged more than once"
+    said = [repr(row.event.data) for row in trace.where("reply", who="ada", note="") if row.event.data != "paid"]
+    yield "wrong value", said, "Ada was told something else than paid"
     yield "stuck", ["no answer after 50 s"] * min(1, answered["timeout"]), "web never answered Ada"
