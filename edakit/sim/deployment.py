@@ -52,7 +52,7 @@ class Deployment:
         if self.db is not None and self.lab.databases.get(getattr(self.db, "name", "")) is not self.db:
             raise WiringError(f"db={self.db!r}: give a database made by this lab, such as lab.database('stock')")
         there: Any = self.lab.homes.get(getattr(self.outlet, "name", ""))
-        if self.outlet is not None and (there is not self.outlet or there.kind == "server"):
+        if self.outlet is not None and (there is not self.outlet or getattr(there, "kind", "") == "server"):
             raise WiringError(f"publishes={self.outlet!r}: give a broker or stream made by this lab, such as lab.broker('shop')")
         if self.on_error not in ("requeue", "reject"):
             raise WiringError(known("on_error", self.on_error, ["requeue", "reject"]))
