@@ -254,3 +254,19 @@ def test_wrong_places_and_groups_are_named_with_those_there_are():
     with pytest.raises(WiringError, match="partitions=0: a topic has 1 or more"):
         lab.stream("other", partitions=0)
     assert not lab.trace.where("seek")
+
+
+@pytest.mark.parametrize("at", [n / 100 for n in range(1, 12)])
+def test_what_is_finished_out_of_turn_is_not_committed_past_what_is_not(at):
+    lab = Lab(1)
+
+    async def uneven(event, ctx):
+        await ctx.sleep(0.1 if event.data["n"] == 0 else 0.01 * event.data["n"])
+
+    orders = deploy(lab, uneven, partitions=1, concurrency=10)
+    for n in range(6):
+        orders.publish("order.placed", {"n": n}, key="1")
+    lab.crash("billing", at=at, restart_after=1)
+    lab.run()
+    assert {row.tag for row in lab.trace.where("handle")} == set(range(6))
+    assert orders.lag("billing") == 0

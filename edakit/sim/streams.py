@@ -203,8 +203,11 @@ class Stream:
             self.add(self.kernel.ns, "skip", record.place, instance.name, record.event, record.tag, 0, record.group)
         member.batch.remove(record)
         if instance.deployment.commit == "after":
-            args = (member.group, record.partition, record.tag + 1, instance.name, member)
-            self.network.send("ack", instance.name, self.name, record.event, self._commit, *args)
+            unfinished = (each.tag for each in member.batch if each.partition == record.partition)  # in order
+            offset = next(unfinished, member.group.position[record.partition])
+            if offset > record.tag:  # else one before it is not finished, and to commit past that would be to lose it in a crash
+                args = (member.group, record.partition, offset, instance.name, member)
+                self.network.send("ack", instance.name, self.name, record.event, self._commit, *args)
         self._poll_soon(member)
 
     def _commit(self, group: Group, number: int, offset: int, who: str, member: Member | None = None) -> None:
