@@ -1,4 +1,7 @@
-"""The house style of the notebooks, in figures. Each test names one figure and says the number it found."""
+"""The house style of the notebooks, in figures. Each test names one figure and says the number it found.
+
+What is there to be read and run is counted; `## Your turn`, with its exercises and its quiz, is the learner's own and counted apart.
+"""
 
 import json
 import re
@@ -20,8 +23,23 @@ def read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def sources(path: Path, kind: str) -> list[str]:
-    return ["".join(cell["source"]) for cell in read(path)["cells"] if cell["cell_type"] == kind]
+def parts(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The cells to read and run, and those of `## Your turn`, which ends at the next heading."""
+    lesson, turn, mine = [], [], False
+    for cell in read(path)["cells"]:
+        headings = re.findall(r"^## .*", "".join(cell["source"]), flags=re.MULTILINE) if cell["cell_type"] == "markdown" else []
+        mine = headings[-1] == "## Your turn" if headings else mine
+        (turn if mine else lesson).append(cell)
+    return lesson, turn
+
+
+def sources(path: Path, kind: str, *, whole: bool = False) -> list[str]:
+    cells = read(path)["cells"] if whole else parts(path)[0]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == kind]
+
+
+def practice(path: Path) -> list[dict[str, Any]]:
+    return parts(path)[1]
 
 
 def outputs(path: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -57,7 +75,7 @@ def test_the_first_notebooks_are_there(name):
 
 @every_notebook
 def test_40_to_70_cells(path):
-    found = len(read(path)["cells"])
+    found = len(parts(path)[0])
     assert 40 <= found <= 70, f"{found} cells"
 
 
@@ -119,13 +137,27 @@ def test_at_least_3_knobs_to_turn(path):
 @every_notebook
 def test_no_widget_that_a_checked_notebook_cannot_hold(path):
     named = re.compile(r"\b(interact|interactive|interact_manual|interactive_output|Output)\s*\(")
-    found = [hit[0] for code in sources(path, "code") for hit in named.finditer(code)]
+    found = [hit[0] for code in sources(path, "code", whole=True) for hit in named.finditer(code)]
     assert not found, f"{found}: nbval and nbclient trip over them; use panel()"
 
 
 @every_notebook
+def test_the_learners_turn_is_short_and_asks_for_what_the_bank_has(path):
+    code = ["".join(cell["source"]) for cell in practice(path) if cell["cell_type"] == "code"]
+    asked = re.findall(r'exercise\("(\d\d-\d)"\)', "\n".join(code))
+    there = sorted(each.stem.replace("_", "-") for each in (NOTEBOOKS / "exercises").glob(f"{path.stem[:2]}_[0-9].py"))
+    assert asked == there, "the exercises of the bank, in order"
+    assert 2 <= len(asked) <= 4
+    assert len(practice(path)) <= 6 + 2 * len(asked)
+    assert max(map(lines, code)) <= 15
+    said = [text_of(output) for cell in practice(path) for output in cell.get("outputs", [])]
+    assert sum("not answered yet" in text for text in said) == len(asked), "each starts as a stub"
+    assert any(f'quiz("{path.stem[:2]}"' in text for text in code)
+
+
+@every_notebook
 def test_one_heading_of_the_first_level(path):
-    prose = [re.sub(r"```.*?```", "", text, flags=re.DOTALL) for text in sources(path, "markdown")]
+    prose = [re.sub(r"```.*?```", "", text, flags=re.DOTALL) for text in sources(path, "markdown", whole=True)]
     found = re.findall(r"^# .*", "\n".join(prose), flags=re.MULTILINE)
     assert len(found) == 1, f"{len(found)} headings: {found}"
 
@@ -176,11 +208,15 @@ def test_nothing_of_the_machine_it_ran_on_is_saved(path):
 def test_claims_it_names_exist(path):
     listed = [line for line in CLAIM_IDS.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     known = set(" ".join(listed).split())
-    named = re.findall(r"\b(?:[CQ]\d+(?:\.\d+)?|S\.\d+)\b", "\n".join(sources(path, "markdown") + sources(path, "code")))
+    named = re.findall(
+        r"\b(?:[CQ]\d+(?:\.\d+)?|S\.\d+)\b", "\n".join(sources(path, "markdown", whole=True) + sources(path, "code", whole=True))
+    )
     assert not set(named) - known, f"unknown claims: {sorted(set(named) - known)}"
 
 
 @every_notebook
 def test_nothing_is_left_unfinished(path):
-    found = re.findall(r"TODO|FIXME|XXX|lorem ipsum", "\n".join(sources(path, "markdown") + sources(path, "code")))
+    found = re.findall(
+        r"TODO|FIXME|XXX|lorem ipsum", "\n".join(sources(path, "markdown", whole=True) + sources(path, "code", whole=True))
+    )
     assert not found, f"{found}"
