@@ -1,5 +1,6 @@
 """Whatever an answer does, there is a verdict within two seconds, and the notebook lives on."""
 
+import _thread
 import asyncio
 import contextlib
 import gc
@@ -334,3 +335,21 @@ def test_nothing_is_left_to_warn_about(recwarn):
     checked(swallow_the_close)
     gc.collect()
     assert [str(each.message) for each in recwarn] == []
+
+
+def test_the_stop_button_stops_a_check_and_leaves_nothing_behind():
+    ex = exercise("00-1")
+    threading.Timer(0.4, _thread.interrupt_main).start()
+    with pytest.raises(KeyboardInterrupt):
+        ex.check(listening(spin))
+    spent = time.process_time()
+    real_sleep(0.2)
+    assert time.process_time() - spent < 0.1
+    assert time.sleep is real_sleep
+
+
+def test_the_shortest_failing_run_can_be_played():
+    pytest.importorskip("anywidget")
+    ex = exercise("00-1")
+    verdict = ex.check(*ex.task.built(ex.task.wrong_code("listens to order.placed")))
+    assert "rows" in repr(verdict.play())
