@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
-from edakit.event import Event
+from edakit.event import Event, Frozen
 from edakit.player.facts import Ledger
 from edakit.player.layout import Box, Plan, Point, arrange, route
 from edakit.player.words import MOMENTS, SAY, case
@@ -183,21 +183,28 @@ class Film:
         }
 
     def _rows(self, texts: "_Texts", number: dict[str, int]) -> dict[str, list[Any]]:
-        columns: dict[str, list[Any]] = {
-            name: [] for name in ("ns", "say", "place", "who", "event", "tag", "note", "edge", "node")
-        }
-        cases = list(SAY)
-        at = {kind: n for n, kind in enumerate(cases)}
+        """The rows, a list for each column: a long trace is sent as a dozen lists, not as many small objects."""
+        rows, again, of = list(self.trace), self.ledger.again, texts.of
+        at = {said: n for n, said in enumerate(SAY)}
         names = {name: n for n, name in enumerate(self.nodes)}
-        for n, row in enumerate(self.trace):
-            said = case(row, again=n in self.ledger.again)
-            note = row.note.replace(" ", ", ") if row.kind == "publish" else row.note
-            values = (row.ns, at[said], texts.of(row.place), texts.of(row.who))
-            more = (number[row.event.id] if row.event else -1, row.tag, texts.of(note), self._touched(row))
-            who = names.get(service_of(row.who), names.get(row.place.rpartition("/")[0], -1))
-            for column, value in zip(columns.values(), (*values, *more, who), strict=True):
-                column.append(value)
-        return columns
+        ways: dict[tuple[str, str, str], int] = {}
+        nodes: dict[tuple[str, str], int] = {}
+        for row in rows:
+            if (way := (row.kind, row.place, row.who)) not in ways:
+                ways[way] = self._touched(row)
+                home = names.get(row.place.rpartition("/")[0], -1)
+                nodes[row.place, row.who] = names.get(row.service, home)
+        return {
+            "ns": [row.ns for row in rows],
+            "say": [at[case(row, again=n in again)] for n, row in enumerate(rows)],
+            "place": [of(row.place) for row in rows],
+            "who": [of(row.who) for row in rows],
+            "event": [number[row.event.id] if row.event else -1 for row in rows],
+            "tag": [row.tag for row in rows],
+            "note": [of(row.note.replace(" ", ", ") if row.kind == "publish" else row.note) for row in rows],
+            "edge": [ways[row.kind, row.place, row.who] for row in rows],
+            "node": [nodes[row.place, row.who] for row in rows],
+        }
 
     def _touched(self, row: Row) -> int:
         """The edge that a row is about, if it is about one."""
@@ -301,6 +308,8 @@ def _lines(node: Node, ledger: Ledger) -> None:
 
 def preview(data: Any) -> str:
     """The beginning of a payload as JSON, without writing out all of a long one."""
+    if data.__class__ is Frozen and len(data) < 10 and all(_plain(value) for value in data.values()):
+        return json.dumps(data, ensure_ascii=False)  # the usual event
     text, long = [], 0
     for piece in _pieces(data):
         text.append(piece[: SHORT + 1])
@@ -308,6 +317,10 @@ def preview(data: Any) -> str:
         if long > SHORT:
             break
     return "".join(text)
+
+
+def _plain(value: Any) -> bool:
+    return len(value) < 40 if value.__class__ is str else value.__class__ in (int, float, bool, type(None))
 
 
 def _pieces(data: Any, deep: int = 0) -> Iterable[str]:

@@ -9,6 +9,7 @@ const LONG = 75; // display seconds of a film, before many rows make it longer
 const MANY = 140; // flights drawn at once; of more, a sample
 const LABELS = 9; // flights labelled at once
 const SLICE = 0.25; // display seconds of one bucket of flights
+const SMALL = 0.62; // of the size at which cards read best; where there is less room, the stage scrolls
 const CALM = 120; // ms between two updates of the lists below the stage, while playing
 
 const KINDS = ["event", "receipt", "refusal", "gone", "call", "reply"];
@@ -16,7 +17,8 @@ const SHAPES = { // in a square from -1 to 1; a shape for each kind, so that col
   event: "M-.8 0a.8 .8 0 1 0 1.6 0a.8 .8 0 1 0-1.6 0",
   again: "M0-1L1 .8H-1z",
   receipt: "M-.9 0L-.3 .65L.9-.6L.65-.85L-.3 .15L-.65-.25z",
-  refusal: "M-.8-.45L-.45-.8L0-.35L.45-.8L.8-.45L.35 0L.8 .45L.45 .8L0 .35L-.45 .8L-.8 .45L-.35 0z",
+  refusal: "M-1-.8H1L0 1z",
+  gone: "M-1-.4H-.25V.4H-1zM.25-.4H1V.4H.25z",
   call: "M0-1L.95 0L0 1L-.95 0z",
   reply: "M-.9 0L.2-.9V-.4H.9V.4H.2V.9z",
   lost: "M-1-.6L-.6-1L0-.4L.6-1L1-.6L.4 0L1 .6L.6 1L0 .4L-.6 1L-1 .6L-.4 0z",
@@ -24,7 +26,6 @@ const SHAPES = { // in a square from -1 to 1; a shape for each kind, so that col
   dead: "M-.75-.75H.75V.75H-.75z",
   moment: "M-.2-1H.2V1H-.2z",
 };
-SHAPES.gone = SHAPES.refusal;
 const TINT = { event: "event", again: "again", receipt: "receipt", refusal: "bad", gone: "bad", call: "call", reply: "call", lost: "bad",
   crash: "bad", dead: "bad", moment: "dim" };
 const LEGEND = { event: "event", again: "sent again", receipt: "ack", refusal: "nack", gone: "connection lost", call: "request",
@@ -260,7 +261,7 @@ class Stage {
     const [word, place] = fact.name, [start, end] = place.split(">").map((name) => this.film.nodeOf(name));
     const n = this.film.edges.findIndex((edge) => (edge.start === start && edge.end === end) || (edge.start === end && edge.end === start));
     if (n < 0) return null;
-    const [x, y] = this.paths[n](0.5), text = svg("text", { x, y: y + 4, class: "broken" }, this.breaks);
+    const [x, y] = this.paths[n](0.6), text = svg("text", { x, y: y - 11, class: "broken" }, this.breaks);
     text.dataset.fact = JSON.stringify(fact.name);
     this.watch([word, place], (on = false) => {
       text.textContent = on ? (word === "held" ? "❚❚ held" : "✕ cut") : "";
@@ -286,7 +287,7 @@ class Stage {
 
 /** What flies, on one canvas above the cards. */
 class Painter {
-  constructor(stage, probe) { this.stage = stage; this.probe = probe; this.shapes = Object.fromEntries(Object.entries(SHAPES).map(([name, d]) => [name, new Path2D(d)])); this.seen = []; this.dress(); }
+  constructor(stage, probe) { this.stage = stage; this.probe = probe; this.shapes = Object.fromEntries(Object.entries(SHAPES).map(([name, d]) => [name, new Path2D(d)])); this.seen = []; this.colors = {}; }
   /** Take the colours from the theme. */
   dress() {
     this.colors = {};
@@ -554,7 +555,7 @@ class Player {
     this.speeds.setAttribute("aria-label", "Speed");
     for (const speed of SPEEDS) {
       const name = speed < 1 ? `1/${1 / speed}` : `${speed}`;
-      el("option", "", this.speeds, `${name} ×`).value = speed;
+      el("option", "", this.speeds, `${name}×`).value = speed;
     }
     this.speeds.value = 1;
     this.speeds.addEventListener("change", () => { this.speed = +this.speeds.value; });
@@ -615,7 +616,7 @@ class Player {
       for (const n of at) { const far = Math.abs(this.part(this.film.rows.ns[n]) - part); if (far < (best?.far ?? 0.02)) best = { n, far }; }
       best ? this.stand(best.n + 1) : this.seek(this.clock.virtual(part * this.clock.length));
     });
-    const dress = () => { this.painter.dress(); this.drawTicks(); this.draw(); };
+    const dress = () => requestAnimationFrame(() => { this.width = 0; this.fit(); }); // while a theme is changed, nothing has a size
     const theme = new MutationObserver(dress);
     theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"] });
     on(window.matchMedia("(prefers-color-scheme: dark)"), "change", dress);
@@ -627,10 +628,12 @@ class Player {
   }
 
   fit() {
-    const width = this.stage.root.clientWidth;
-    if (!width || width === this.width) return;
+    const width = this.stage.root.clientWidth; // 0 while it is not on the page: JupyterLab takes cells out that are scrolled away
+    const same = width === this.width;
     this.width = width;
-    this.painter.fit(Math.min(1.15, width / this.film.size[0]));
+    if (!width || same) return;
+    this.painter.dress();
+    this.painter.fit(Math.max(SMALL, Math.min(1.15, width / this.film.size[0])));
     this.drawTicks();
     this.draw();
   }
@@ -727,7 +730,7 @@ class Player {
   }
   pick(event) {
     const box = this.stage.root.getBoundingClientRect(), scale = box.height / this.film.size[1] || 1;
-    const x = (event.clientX - box.left) / scale, y = (event.clientY - box.top) / scale;
+    const x = (event.clientX - box.left + this.stage.root.scrollLeft) / scale, y = (event.clientY - box.top) / scale;
     let best = null;
     for (const [mx, my, n] of this.painter.seen) { const far = Math.hypot(mx - x, my - y); if (far < (best?.far ?? 18)) best = { n, far }; }
     if (best) this.setFollow(best.n);
@@ -801,7 +804,7 @@ class Player {
       write(this.sayText, n < 0 ? "Nothing has happened yet. Space plays, → steps." : sentence(film, n));
       const text = event < 0 ? "" : film.texts[film.events.data[event]], key = event < 0 ? "" : film.texts[film.events.key[event]];
       write(this.payload, event < 0 ? "" : `${key ? `key ${key}   ` : ""}${text}`);
-      write(this.countText, `row ${count.toLocaleString("en-US")} of ${film.count.toLocaleString("en-US")}`);
+      write(this.countText, `row ${count.toLocaleString("en-US")}/${film.count.toLocaleString("en-US")}`);
       this.range.value = this.clock.length ? (this.story / this.clock.length) * 1000 : 0;
       this.range.setAttribute("aria-valuetext", `${seconds(Math.round(this.ns))} virtual seconds, row ${count} of ${film.count}`);
       this.below.update(count, this.follow);

@@ -9,7 +9,7 @@ import anywidget
 import traitlets
 
 from edakit.errors import ArgumentError, EmptyTrace
-from edakit.player import twins
+from edakit.player import still, twins
 from edakit.player.film import Film
 from edakit.plot.style import HasTrace
 from edakit.table import number
@@ -36,7 +36,7 @@ class Player(anywidget.AnyWidget):
 
     @cached_property
     def _png(self) -> bytes:
-        return twins.picture(self._film)
+        return still.picture(self._film)
 
     def png(self) -> bytes:
         """The film in one picture: its timeline where that can be read, else the map with what the end has left."""
