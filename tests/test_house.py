@@ -1,9 +1,6 @@
 """House rules that no other tool holds: where time and chance are named, how long things get, what an import costs."""
 
 import ast
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -94,13 +91,3 @@ def test_ground_rules_and_simulation_fit_into_one_head():
 def test_code_lines_counts_code_alone():
     text = '"""Doc.\n\nMore."""\n\n# why\nx = 1\n\n\ndef f(\n    a,\n):\n    """Doc."""\n    return [\n        a,\n    ]\n'
     assert code_lines(ast.parse(text)) == 6
-
-
-def test_import_edakit_loads_nothing_heavy_and_takes_less_than_150_ms():
-    script = (
-        "import json, sys, time; start = time.perf_counter(); import edakit; end = time.perf_counter();"
-        f"print(json.dumps([end - start, sorted(set({sorted(HEAVY)!r}) & set(sys.modules))]))"
-    )
-    runs = [json.loads(subprocess.check_output([sys.executable, "-c", script], timeout=60)) for _ in range(3)]
-    assert runs[0][1] == [], f"import edakit loads {runs[0][1]}"
-    assert min(seconds for seconds, _ in runs) < 0.150

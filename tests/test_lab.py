@@ -339,3 +339,39 @@ def test_closing_after_an_idle_service_has_died():
     lab.crash("payment", at=5)
     lab.run().close()
     assert lab.kernel.tasks == {}
+
+
+def test_a_run_that_writes_rows_for_ever_is_ended_unless_it_has_a_time_to_end_at(monkeypatch):
+    monkeypatch.setattr("edakit.sim.lab.ROWS", 1_000)
+    monkeypatch.setattr("edakit.sim.lab.SLICE", 1_000)
+    clock = Service("clock")
+
+    @clock.on("start")
+    async def tick(event, ctx):
+        while True:
+            await ctx.sleep(1)
+            ctx.log("tick")
+
+    def started():
+        lab = Lab()
+        shop = lab.broker("shop")
+        lab.deploy(clock, on=shop)
+        shop.publish("start")
+        return lab
+
+    with pytest.raises(Livelock, match=r"1,000 rows and no end: give run\(until=...\) or end the loop"):
+        started().run()
+    assert len(started().run(until=5_000.5).trace.where("log")) == 5_000
+
+
+def test_a_timeout_that_was_not_needed_takes_no_time():
+    bank = Service("bank")
+
+    @bank.on("charge")
+    async def charge(request, ctx):
+        await ctx.sleep(0.1)
+
+    lab = Lab()
+    lab.deploy(bank, on=lab.server("http"))
+    lab.call("bank", timeout=30)
+    assert lab.run().now == pytest.approx(0.102)

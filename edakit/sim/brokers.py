@@ -82,9 +82,9 @@ class Broker:
         self.write((self.kernel.ns, "publish", self.name, event.source, event, 0, since, note))
         if confirm:
             source, task, ticket = confirm
-            self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket)
+            self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket, True)
             if self.network.disturbed:  # since the message left, perhaps: then its sender has no time limit yet
-                self.kernel.later(max(0, since + PATIENCE - self.kernel.ns), self.kernel.wake, task, ticket, "late")
+                self.kernel.timer(max(0, since + PATIENCE - self.kernel.ns), task, ticket)
         for queue in queues:
             self.push(queue)
 

@@ -88,7 +88,9 @@ def _sender(
 ) -> Callable[[Any, str | None], object]:
     """What a workload does with data and a key."""
     if lab.homes.get(getattr(target, "name", "")) is not target:
-        raise WiringError(f"{target!r} is no target for a workload: give a broker, stream or server of this lab, as lab.broker('shop')")
+        raise WiringError(
+            f"{target!r} is no target for a workload: give a broker, stream or server of this lab, as lab.broker('shop')"
+        )
     if isinstance(target, Server):
         return lambda data, key: ask(lab, type, data, timeout, key, source)
     return partial(target.publish, type, source=source)

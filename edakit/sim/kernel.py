@@ -4,8 +4,7 @@ A *task* is a coroutine. It runs until it awaits `sleep` or `park`; then the ker
 task runs, and jumps to the next timer when no task is ready. What falls on one instant keeps the order in which it was asked
 for, so a run is a function of its program. A plain function can be called later, too: a message on its way.
 
-    kernel.spawn("greet", greet)        # async def greet(): await kernel.sleep(SECOND // 5)
-    kernel.run()                        # a plain call: no await, no thread
+    kernel.spawn("greet", greet), kernel.run()      # async def greet(): await kernel.sleep(SECOND // 5)
 """
 
 import sys
@@ -53,13 +52,13 @@ class Task:
 
 
 class Kernel:
-    """A clock, a heap of timers and a queue of ready tasks."""
+    """A clock, a heap of timers and a queue of ready tasks. After an error the tasks stand where they stood; `run` may be called again."""
 
     def __init__(self) -> None:
         self.ns, self.seq = 0, 0
         self.current: Any = None
         self.tasks: dict[Task, None] = {}  # strong references, in order of spawning
-        self.heap: list[tuple[int, int, Any, Any]] = []  # (when, ticket, task, None) or (when, number, function, args)
+        self.heap: list[tuple[int, int, Any, Any]] = []  # (when, number, task, ticket or 0) or (when, number, function, args)
         self._ready: deque[tuple[Any, Any, Any]] = deque()  # (task, step, value) or (None, function, args)
 
     @types.coroutine
@@ -68,7 +67,7 @@ class Kernel:
         task = self.current
         self.seq = task.ticket = ticket = self.seq + 1
         if ns > 0:
-            heappush(self.heap, (self.ns + ns, ticket, task, None))
+            heappush(self.heap, (self.ns + ns, ticket, task, 0))
         elif ns == 0:
             self.wake(task, ticket)
         else:
@@ -100,6 +99,11 @@ class Kernel:
         self.seq = number = self.seq + 1
         heappush(self.heap, (self.ns + ns, number, function, args))
 
+    def timer(self, ns: int, task: Task, ticket: int) -> None:
+        """Wake `task` with None after `ns`, unless its wait is over by then: a timeout is a park plus a timer."""
+        self.seq = number = self.seq + 1
+        heappush(self.heap, (self.ns + ns, number, task, ticket))
+
     def wake(self, task: Task, ticket: int, value: Any = None) -> bool:
         """End a wait and hand over `value`; say whether it did: False if that wait is over already."""
         if task.ticket != ticket:
@@ -117,14 +121,10 @@ class Kernel:
             task.ticket = 0
             self._ready.append(throw)
         else:  # ready already: it gets the error instead of its value
-            place = next(i for i, entry in enumerate(self._ready) if entry[0] is task)
-            self._ready[place] = throw
+            self._ready[next(i for i, entry in enumerate(self._ready) if entry[0] is task)] = throw
 
     def run(self, until: int = FOREVER, budget: int = 100_000_000) -> None:
-        """Run until nothing is left to do or to `until` (ns), in at most `budget` steps: every run has an end.
-
-        An error in a task ends the run and comes out here; the other tasks stand where they stood, and `run` may be called again.
-        """
+        """Run until nothing is left to do, or to `until` (ns), in at most `budget` steps. An error in a task ends the run and comes out."""
         heap, ready, take, add = self.heap, self._ready, self._ready.popleft, self._ready.append
         hooks, asyncio = sys.get_asyncgen_hooks(), sys.modules.get("asyncio.events")  # not imported: then no loop runs either
         loop = asyncio._get_running_loop() if asyncio else None
@@ -136,18 +136,19 @@ class Kernel:
                 if ready:
                     task, step, value = take()
                 elif heap and heap[0][0] <= until:
-                    self.ns, ticket, task, value = heappop(heap)
-                    if value is not None:
+                    when, number, task, value = heappop(heap)
+                    if value.__class__ is tuple:
                         task, step = None, task
-                    elif task.ticket == ticket:
-                        task.ticket, step = 0, task.send
-                    else:  # stale: that wait is over
+                    elif task.ticket == (value or number):
+                        task.ticket, step, value = 0, task.send, None
+                    else:  # stale: that wait is over, and no time passes for it
                         continue
-                    while heap and heap[0][0] == self.ns:  # what was due now goes before what it will bring about
-                        _, ticket, other, args = heappop(heap)
-                        if args is not None:
+                    self.ns = when
+                    while heap and heap[0][0] == when:  # what was due now goes before what it will bring about
+                        _, number, other, args = heappop(heap)
+                        if args.__class__ is tuple:
                             add((None, other, args))
-                        elif other.ticket == ticket:
+                        elif other.ticket == (args or number):
                             other.ticket = 0
                             add((other, other.send, None))
                 else:
@@ -164,10 +165,9 @@ class Kernel:
                 except BaseException as error:
                     self._ended(task, None, error)
             else:
-                running = self.current.name if self.current else "messages"
-                raise Livelock(f"{budget:,} steps without an end at t={self.ns / SECOND}; running: {running}")
-            if until is not FOREVER:
-                self.ns = max(self.ns, until)
+                who = getattr(self.current, "name", "messages")
+                raise Livelock(f"{budget:,} steps without an end at t={self.ns / SECOND}; running: {who}")
+            self.ns = self.ns if until is FOREVER else max(self.ns, until)
         finally:
             self.current = None
             sys.set_asyncgen_hooks(*hooks)

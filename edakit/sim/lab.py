@@ -36,6 +36,7 @@ from edakit.units import nanoseconds
 
 SLICE = 200_000  # steps between two looks at whether a run gets anywhere
 QUIET = 10  # slices without a new row until a run is called endless
+ROWS = 8_000_000  # rows of one run without an end; a million messages take four million
 
 Made = TypeVar("Made", Broker, Stream, Server)
 
@@ -248,7 +249,7 @@ class Lab(World):
         """
         self.check_open("run")
         self._check_outside("run")
-        end, quiet = FOREVER if until is None else nanoseconds(until, "until"), 0
+        end, quiet, most = FOREVER if until is None else nanoseconds(until, "until"), 0, len(self.trace) + ROWS
         self.running = True
         try:
             while True:
@@ -261,10 +262,10 @@ class Lab(World):
                     if self.kernel.ns == ns and self._due() >= due:
                         raise
                     quiet = quiet + 1 if len(self.trace) == rows else 0
-                    if quiet == QUIET:
-                        raise Livelock(
-                            f"{livelock}; nothing has happened for {QUIET * SLICE:,} steps: give run(until=...) or end the loop"
-                        ) from None
+                    endless = until is None and len(self.trace) > most
+                    if quiet == QUIET or endless:
+                        what = f"{ROWS:,} rows and no end" if endless else f"nothing has happened for {QUIET * SLICE:,} steps"
+                        raise Livelock(f"{livelock}; {what}: give run(until=...) or end the loop") from None
                 else:
                     return self
         finally:

@@ -138,7 +138,7 @@ class Network:
 
     def in_flight(self) -> Iterator[Event]:
         """The events of the messages that are on their way now, held ones included."""
-        moving = [args for _, _, _, args in sorted(self.kernel.heap, key=lambda entry: entry[:2]) if args is not None]
+        moving = [args for _, _, _, args in sorted(self.kernel.heap, key=lambda entry: entry[:2]) if isinstance(args, tuple)]
         held = [message[1:] for messages in self._holds.values() for _, _, message in messages]
         for args in moving + held:
             yield from (event for arg in args if isinstance(event := getattr(arg, "event", arg), Event))

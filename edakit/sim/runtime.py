@@ -237,8 +237,8 @@ class SimContext:
         task, ticket = kernel.current, kernel.ticket()
         network.send("publish", instance.name, outlet.name, event, outlet.accept, event, kernel.ns, (instance.name, task, ticket))
         if network.disturbed:
-            kernel.later(PATIENCE, kernel.wake, task, ticket, "late")
-        if await kernel.park("the broker's confirm") == "late":
+            kernel.timer(PATIENCE, task, ticket)
+        if not await kernel.park("the broker's confirm"):
             raise CallTimeout(f"{outlet.name} has not confirmed {event.id} within {PATIENCE // SECOND} s: it may have it or not")
         return event
 
@@ -260,7 +260,7 @@ class SimContext:
         lab.trace.add(asked, "call", target, instance.name, request)
         node = target if endpoint.kind == "server" else endpoint.name
         lab.network.send("request", instance.name, node, request, endpoint.ask, target, request, asked)
-        kernel.later(patience, kernel.wake, task, ticket)
+        kernel.timer(patience, task, ticket)
         try:
             answer = await kernel.park(f"the answer of {target} to {request.id}")
         finally:

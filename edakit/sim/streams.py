@@ -91,9 +91,9 @@ class Stream:
         self.add(self.kernel.ns, "append", log.place, event.source, event, offset, since)
         if confirm:
             source, task, ticket = confirm
-            self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket)
+            self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket, True)
             if self.network.disturbed:  # since the message left, perhaps: then its sender has no time limit yet
-                self.kernel.later(max(0, since + PATIENCE - self.kernel.ns), self.kernel.wake, task, ticket, "late")
+                self.kernel.timer(max(0, since + PATIENCE - self.kernel.ns), task, ticket)
         for group in self.groups.values():
             if number in group.owner:
                 self._poll_soon(self.members[group.owner[number]])
