@@ -148,7 +148,8 @@ def flow(count: int, queues: int, instances: int) -> Lab:
             pass
 
         lab.deploy(service, on=shop, instances=instances, prefetch=10)
-    lab.workload(shop, "order.placed", every=0.001, count=count, key="order")
+    for n in range(count):  # by hand: pacing them, as lab.workload does, is another job, with timers of its own
+        shop.publish("order.placed", {"order": n}, key=str(n))
     return lab.run()
 
 
