@@ -8,6 +8,11 @@ from edakit.learn import predict
 QUESTION = "How often is Ada charged?"
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_kept(monkeypatch):
+    monkeypatch.setenv("EDAKIT_CHECK", "1")
+
+
 def test_a_prediction_reads_as_question_and_options():
     assert repr(predict(QUESTION, [0, 1, 2])) == f"Predict: {QUESTION}\n  ( ) 0\n  ( ) 1\n  ( ) 2"
 

@@ -4,6 +4,7 @@
     ex                              # the task
     ...
     ex.check(notification)          # hundreds of plans; a verdict that names the anomaly and tells the shortest story
+    ex.last.play()                  # that story as a film
     ex.hint()                       # again for the next of four levels
 
 An answer is a service, a handler, a plain function or a mapping of handlers, as the task says. It is made anew for every run.
@@ -67,7 +68,7 @@ class Hint:
 
 
 class Exercise:
-    """A task. Shown in a notebook it is the text of the task."""
+    """A task. Shown in a notebook it is the text of the task. `last` is the verdict of the last check."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -160,7 +161,7 @@ def failed(task: Task, report: Report, worst: Trial) -> Verdict:
         lines += ["", f"Other plans broke it otherwise: {', '.join(also)}."]
     if errors := raised(worst.trace):
         lines += ["", f"Your code raised: {errors}"]
-    lines += ["", ".play() shows this run, .trace has it; ex.hint() helps."]
+    lines += ["", "ex.last.play() shows this run, ex.last.trace has it; ex.hint() helps."]
     verdict.text = "\n".join(lines)
     return verdict
 
