@@ -191,6 +191,23 @@ def test_what_cannot_be_played_is_said_in_a_line(source, options, error, words):
         play(source, **options)
 
 
+def test_a_part_of_a_trace_is_no_film():
+    trace = lab_of("shop").trace
+    with pytest.raises(EdakitError, match=re.escape("a film needs the whole trace")):
+        trace.where("ack").play()
+    assert "<player: " in repr(trace[:50].play())
+
+
+def test_a_run_in_which_nothing_has_been_sent_is_a_film_too():
+    lab = Lab()
+    lab.broker("shop")
+    lab.database("stock", {"tea": 1})
+    lab.hold("shop", "stock")
+    assert repr(lab.play()) == "<player: 2 nodes, 0 events, 2 rows, 0.000 virtual seconds>"
+    assert lab.trace.where("hold").play().png()
+    assert lab.trace.where("hold").play().mermaid() == "sequenceDiagram"
+
+
 def test_a_notebook_gets_a_widget_a_picture_and_a_line():
     player = play(lab_of("shop"))
     data, _ = player._repr_mimebundle_()

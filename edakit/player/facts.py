@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from edakit.errors import ArgumentError
 from edakit.state import State, fold
 from edakit.table import clean
 from edakit.trace import Row
@@ -93,14 +94,23 @@ def _named(row: Row) -> Iterator[Fact]:
 
 
 class Ledger:
-    """For each fact the rows after which its value changed, and the values: what held after `n` rows is one search away."""
+    """For each fact the rows after which its value changed, and the values: what held after `n` rows is one search away.
+
+    Raises ArgumentError for rows that are only a part of a trace.
+    """
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self.steps: dict[Fact, tuple[list[int], list[Any]]] = {}
         self.again: set[int] = set()  # rows that deliver what was delivered before
         self.state = State()
         for n, row in enumerate(rows):
-            fold(self.state, row)
+            try:
+                fold(self.state, row)
+            except (LookupError, ValueError):
+                raise ArgumentError(
+                    f"row {n + 1} ({row}) does not follow from those before it: a film needs the whole trace; "
+                    "play that, and follow one event in it with f"
+                ) from None
             if row.kind == "deliver" and self.state.queues[row.place].unacked[row.tag][1] > 1:
                 self.again.add(n)
             for fact in _named(row):

@@ -60,6 +60,8 @@ class Plan:
 
 def arrange(boxes: dict[str, Box], edges: Sequence[Pair], first: Sequence[str]) -> Plan:
     """Place the boxes, those of `first` at the left. Edges may name a pair more than once, in either direction."""
+    if not boxes:
+        return Plan([], width=2 * SIDE, height=2 * TOP)
     ranks = _ranks(list(boxes), edges, first)
     plan = Plan(_split(boxes, ranks), boxes=dict(boxes))
     layer = {name: n for n, names in enumerate(plan.layers) for name in names}

@@ -80,7 +80,8 @@ def play(source: Trace | HasTrace, *, t: float = 0.0) -> Player:
     """Show a lab or a trace as a film, from virtual second `t` on: messages on their way, queues, offsets, sagas, crashes.
 
     It is fed by the trace alone; of a lab, the parts of its wiring that have done nothing yet are shown too. Raises EmptyTrace
-    for a run without rows, TypeError for what has no trace, ArgumentError for a `t` that is no time.
+    for a run without rows, TypeError for what has no trace, ArgumentError for a `t` that is no time or
+    for a part of a trace.
     """
     trace = source if isinstance(source, Trace) else getattr(source, "trace", None)
     if not isinstance(trace, Trace):
