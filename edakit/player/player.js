@@ -330,7 +330,7 @@ class Painter {
         brush.beginPath(); brush.moveTo(px, py); brush.lineTo(x, y); brush.stroke();
         brush.globalAlpha = quiet ? 0.18 : 1;
       }
-      this.mark(brush, shape, x, y, small ? 6 : 7.5, color);
+      this.mark(brush, shape, x, y, small ? 6 : 7.5, color, shape === "reply" ? Math.atan2(py - y, px - x) : 0);
       brush.globalAlpha = 1;
       this.seen.push([x, y, flights.event[n]]);
       if (!quiet && !small && flights.event[n] >= 0) labelled.push([x, y, events.id[flights.event[n]], color]);
@@ -338,9 +338,10 @@ class Painter {
     if (labelled.length <= LABELS || follow) this.labels(brush, labelled.slice(0, LABELS));
     for (const [k, count] of crowd) if (count > 6) this.count(brush, k, count);
   }
-  mark(brush, shape, x, y, size, color) {
+  mark(brush, shape, x, y, size, color, turn = 0) {
     brush.save();
     brush.translate(x, y);
+    brush.rotate(turn);
     brush.scale(size, size);
     brush.fillStyle = color; brush.strokeStyle = this.colors.bg; brush.lineWidth = 0.25;
     brush.stroke(this.shapes[shape]);
