@@ -35,7 +35,10 @@ from edakit.units import days, hours, minutes, ms
 if TYPE_CHECKING:
     from edakit import measure, plot
     from edakit.evidence import sweep
-    from edakit.learn import exercise, predict, progress, quiz
+    from edakit.learn.exercise import exercise
+    from edakit.learn.prediction import predict
+    from edakit.learn.progress import progress
+    from edakit.learn.quiz import quiz
     from edakit.player import play
 
 NAMES = {
