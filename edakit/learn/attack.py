@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from edakit.errors import HERE, EdakitError, Livelock, Mistake
 from edakit.learn.bank import Case, Task, folder
 from edakit.learn.fresh import fresh
+from edakit.learn.guard import LIBRARY
 from edakit.service import Service
 from edakit.sim.lab import Lab
 from edakit.table import clean
@@ -20,7 +21,7 @@ from edakit.trace import Trace
 SHRINKING = 150  # runs spent on a shorter story
 ENOUGH = 30  # failing plans after which there is nothing more to learn
 HURRY = 1.0  # real seconds after which one failing plan is enough
-SLOW = 0.15  # real seconds a run may take on average, at most; they take a few thousandths
+LONGEST = 8  # real seconds that all plans may take; they take less than one
 
 
 class Found(NamedTuple):
@@ -95,8 +96,8 @@ def attack(task: Task, answers: tuple[Any, ...], beat: Callable[[], None]) -> Re
                 names[name] = names.get(name, 0) + 1
         if len(failed) == ENOUGH or (failed and took > HURRY):
             break
-        if took > 1 and took / ran > SLOW:
-            raise Broken(f"it takes {took / ran:.1f} s of real time for one plan: does it wait for something outside the lab?")
+        if took > HURRY and took / ran * task.plans > LONGEST:
+            raise Broken(f"it takes {took / ran:.2f} s of real time for one plan: does it wait for something outside the lab?")
     if not failed:
         return Report(ran, 0, {}, None)
     main = max(names, key=lambda name: (name != "wrong value", names[name]))  # the most telling
@@ -157,6 +158,11 @@ def shrink(task: Task, answers: tuple[Any, ...], worst: Trial, beat: Callable[[]
     return worst
 
 
+def ours() -> tuple[str, ...]:
+    """Folders whose code is not the learner's: the bank, and the shop beside it."""
+    return str(folder()), str(folder().with_name("shop"))
+
+
 def said(error: BaseException) -> str:
     """An error of the learner's code in one line."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -165,7 +171,7 @@ def said(error: BaseException) -> str:
     where, step = "", error.__traceback__
     while step is not None:
         code = step.tb_frame.f_code
-        if not code.co_filename.startswith((HERE, str(folder()))):
+        if not code.co_filename.startswith((HERE, LIBRARY, *ours())):
             where = f" in {code.co_name}, line {step.tb_lineno - code.co_firstlineno}"
         step = step.tb_next
     return text + where

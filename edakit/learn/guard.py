@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from edakit.errors import HERE, Mistake
@@ -21,7 +22,9 @@ from edakit.errors import HERE, Mistake
 if TYPE_CHECKING:
     from types import FrameType
 
+LIBRARY = str(Path(threading.__file__).parent)  # of Python itself: never the learner's
 PATIENCE = 1.2  # seconds without a sign of life, until code counts as endless
+BUSY = 1.3  # so many times as long, if the code could not use that time
 GRACE = 0.1  # seconds to unwind after being stopped
 
 Result = TypeVar("Result")
@@ -77,17 +80,26 @@ class Watch(Generic[Result]):
 
     def __init__(self) -> None:
         self.done = threading.Event()
-        self.last = time.monotonic()
+        self.last, self.spent = time.monotonic(), time.process_time()
         self.result: Result
         self.error: BaseException | None = None
 
     def beat(self) -> None:
         """A sign of life: something has ended, and what comes next has the whole time again."""
-        self.last = time.monotonic()
+        self.last, self.spent = time.monotonic(), time.process_time()
+
+    def late(self, patience: float) -> bool:
+        """Whether it is time to give up: later, if the computer was busy with something else."""
+        waited, worked = time.monotonic() - self.last, time.process_time() - self.spent
+        return waited >= patience and (worked >= patience / 2 or waited >= patience * BUSY)
 
 
-def guarded(work: Callable[[Callable[[], None]], Result], patience: float = PATIENCE) -> tuple[Result, int]:
+def guarded(
+    work: Callable[[Callable[[], None]], Result], patience: float = PATIENCE, ours: tuple[str, ...] = ()
+) -> tuple[Result, int]:
     """Run `work(beat)`, which calls `beat` between parts of its work; return its result and how many lines it printed.
+
+    ours: folders whose code is not the learner's.
 
     Raises Endless if there is no sign of life for `patience` real seconds, Escaped for what would end the program; an Exception
     that `work` raises comes out as it is.
@@ -107,9 +119,9 @@ def guarded(work: Callable[[Callable[[], None]], Result], patience: float = PATI
         watch.beat()
         thread.start()
         try:
-            while not watch.done.wait(max(0.01, watch.last + patience - time.monotonic())):
-                if time.monotonic() - watch.last >= patience:
-                    where = place_of(thread)
+            while not watch.done.wait(max(0.02, watch.last + patience - time.monotonic())):
+                if watch.late(patience):
+                    where = place_of(thread, ours)
                     stop(thread, watch.done)
                     raise Endless(where)
         except KeyboardInterrupt:
@@ -128,12 +140,12 @@ def stop(thread: threading.Thread, done: threading.Event) -> None:
             return
 
 
-def place_of(thread: threading.Thread) -> str:
-    """Where in the learner's code a thread is now: function, line counted from its first, source."""
+def place_of(thread: threading.Thread, ours: tuple[str, ...] = ()) -> str:
+    """Where in the learner's code a thread is now: function, line counted from its first, source; empty if in none of it."""
     frame: FrameType | None = sys._current_frames().get(thread.ident or 0)
     while frame is not None:
         code = frame.f_code
-        if not code.co_filename.startswith((HERE, "<frozen")) and code.co_filename != threading.__file__:
+        if not code.co_filename.startswith((HERE, LIBRARY, "<frozen", *ours)):
             source = linecache.getline(code.co_filename, frame.f_lineno).strip()
             return f"in {code.co_name}, line {frame.f_lineno - code.co_firstlineno}" + (f": {source}" if source else "")
         frame = frame.f_back
