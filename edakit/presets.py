@@ -59,6 +59,8 @@ PRESETS = {
         {
             "start": ("latest", "a new group reads what comes (auto.offset.reset)", "apache/kafka ConsumerConfig"),
             "session_timeout": (45, "seconds until a dead member is noticed (session.timeout.ms)", "apache/kafka ConsumerConfig"),
+            "retention": (604_800, "seconds a record is kept (log.retention.hours, 168)", "apache/kafka ServerLogConfigs"),
+            "check": (300, "seconds between two looks (log.retention.check.interval.ms)", "apache/kafka ServerLogConfigs"),
         },
     ),
     "http": Preset("server", {"threads": (8, "requests at once an instance; a choice of this kit", "no standard")}),

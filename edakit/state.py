@@ -44,7 +44,9 @@ class State:
     """Everything that rows can change, by place."""
 
     queues: dict[str, QueueState] = field(default_factory=dict)
-    logs: dict[str, list[Event]] = field(default_factory=dict)  # partition -> events; index = offset
+    logs: dict[str, list[Event]] = field(default_factory=dict)  # partition -> events, also those gone; index = offset
+    starts: dict[str, int] = field(default_factory=dict)  # partition -> first offset that is still there, where that is not 0
+    gone: dict[str, set[int]] = field(default_factory=dict)  # partition -> offsets that compaction took
     groups: dict[tuple[str, str], GroupState] = field(default_factory=dict)  # (group, partition)
     databases: dict[str, dict[str, Any]] = field(default_factory=dict)
     sagas: dict[tuple[str, str], SagaState] = field(default_factory=dict)  # (saga, run)
@@ -131,6 +133,18 @@ def _seek(state: State, row: Row) -> None:
     group.position = group.committed = row.tag
 
 
+def _expire(state: State, row: Row) -> None:
+    state.starts[row.place] = row.tag
+
+
+def _compact(state: State, row: Row) -> None:
+    state.gone.setdefault(row.place, set()).update(json.loads(row.note))
+
+
+def _reset(state: State, row: Row) -> None:
+    state.group(row.note, row.place).position = row.tag
+
+
 def _write(state: State, row: Row) -> None:
     database = state.databases.setdefault(row.place, {})
     for key, value in freeze(json.loads(row.note)).items():
@@ -173,6 +187,9 @@ CHANGES: dict[str, Callable[[State, Row], None]] = {
     "fetch": _fetch,
     "commit": _commit,
     "seek": _seek,
+    "reset": _reset,
+    "expire": _expire,
+    "compact": _compact,
     "write": _write,
     "saga": _saga,
     "step": _step,

@@ -39,6 +39,9 @@ KINDS = {
     "commit": "group `note` has `tag` as its next offset to read in partition `place`",
     "seek": "group `note` will read partition `place` from offset `tag`; `who` asked for it",
     "skip": "group `note` gives up the record at offset `tag` of partition `place` and goes on",
+    "reset": "partition `place` has not got the next record of group `note` (any more): `who` goes on from offset `tag`",
+    "expire": "partition `place` has given up all before offset `tag`: too old, or too much",
+    "compact": "of some keys, partition `place` has given up all but the last record; `note` is the JSON of the `tag` offsets",
     "call": "`who` sends a request to `place`; `tag` counts the tries of this request",
     "reply": "the answer of `place` is back at `who`, who asked at `since`; `note` is empty or says no",
     "timeout": "`who` no longer waits for `place`, whom it asked at `since`: what happened there is unknown to it",
@@ -59,7 +62,7 @@ KINDS = {
 }
 __doc__ = __doc__.replace("{kinds}", "\n".join(f"    {kind:10} {text}" for kind, text in KINDS.items()))
 
-OFFSETS = ("append", "assign", "fetch", "commit", "seek", "skip")  # kinds whose tag may be 0
+OFFSETS = ("append", "assign", "fetch", "commit", "seek", "skip", "reset")  # kinds whose tag may be 0
 WIDTH = 8  # fields of a row
 SHOWN = 40  # rows that a printed trace shows
 

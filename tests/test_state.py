@@ -3,6 +3,7 @@
 import random
 
 import pytest
+import stream_systems
 import systems
 
 from edakit import Lab, Trace
@@ -46,6 +47,9 @@ class Watched(Lab):
         assert live_queues(self) == self.folded.queues, fields
         assert {name: log for name, log in live_logs(self).items() if log} == self.folded.logs, fields
         assert live_groups(self) == self.folded.groups, fields
+        streams = [log for home in self.homes.values() if isinstance(home, Stream) for log in home.logs]
+        assert {log.place: log.start for log in streams if log.start} == self.folded.starts, fields
+        assert {log.place: log.gone for log in streams if log.gone} == self.folded.gone, fields
         for name, database in self.databases.items():  # the first row of a database is written while it is made
             assert database.data == self.folded.databases.get(name, {}), fields
         assert live_sagas(self) == {run: (saga.status, saga.done) for run, saga in self.folded.sagas.items()}, fields
@@ -109,10 +113,21 @@ def test_after_every_row_the_fold_equals_the_live_state_of_everything(first):
         lab.close()
 
 
+@pytest.mark.parametrize("first", range(0, 120, 20))
+def test_the_fold_equals_the_live_state_of_streams_that_forget(first):
+    for number in range(first, first + 20):
+        lab = stream_systems.build(Watched(number), number)
+        lab.run(60)
+        assert lab.checked == len(lab.trace) > 50
+        assert lab.trace.state_at(lab.now) == lab.folded
+        lab.close()
+
+
 def test_the_random_systems_write_every_kind_of_row():
     kinds = set()
     for number in range(40):
         kinds |= set(systems.build(Lab(number), number).run(60).trace.counts())
+        kinds |= set(stream_systems.build(Lab(number), number).run(60).trace.counts())
     assert kinds == set(KINDS)
 
 

@@ -30,6 +30,7 @@ from edakit.sim.kernel import FOREVER
 from edakit.sim.runtime import IDLE
 from edakit.sim.sagas import Orchestrator
 from edakit.sim.server import Server
+from edakit.sim.streams import OPTIONS as STREAM_OPTIONS
 from edakit.sim.streams import Stream
 from edakit.sim.world import World
 from edakit.units import nanoseconds
@@ -52,9 +53,9 @@ class Lab(World):
         return self._build(Broker, name, chosen, "exchange (topic, direct, fanout), ack_timeout (seconds), delivery_limit")
 
     def stream(self, name: str, *, partitions: int = 1, like: str | None = None, **options: Any) -> Stream:
-        """A topic of an event stream. like: "kafka"; options: start ("earliest" or "latest"), session_timeout (seconds)."""
+        """A topic of an event stream. like: "kafka"; options: see `edakit.sim.streams.Stream`."""
         chosen = {"partitions": partitions, **settings(like, "stream"), **options}
-        return self._build(Stream, name, chosen, "partitions, start (earliest, latest), session_timeout (seconds)")
+        return self._build(Stream, name, chosen, ", ".join(STREAM_OPTIONS))
 
     def server(self, name: str, *, like: str | None = None, **options: Any) -> Server:
         """A server for request-response. like: "http"; options: threads (requests at once an instance)."""

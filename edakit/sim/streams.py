@@ -11,6 +11,7 @@ from edakit.errors import Livelock, Refused, WiringError, known
 from edakit.event import Event
 from edakit.service import checked_name
 from edakit.sim.kernel import Task
+from edakit.sim.retention import Retention
 from edakit.sim.runtime import PATIENCE, Instance
 from edakit.stream.groups import Group
 from edakit.stream.log import Log
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from edakit.sim.world import World
 
 ENDLESS = 1000  # so often one record may fail before the run is called endless
+
+
+OPTIONS = (
+    "partitions", "start (earliest, latest)", "session_timeout (seconds)", "sticky", "retention", "retention_bytes", "segment",
+    "compact", "delete_retention", "check",
+)  # fmt: skip
 
 
 class Record:
@@ -60,19 +67,42 @@ class Stream:
     inline = False
 
     def __init__(
-        self, lab: "World", name: str, *, partitions: int = 1, start: str = "earliest", session_timeout: float = 10
+        self,
+        lab: "World",
+        name: str,
+        *,
+        partitions: int = 1,
+        start: str = "earliest",
+        session_timeout: float = 10,
+        sticky: int = 1,
+        retention: float | None = None,
+        retention_bytes: int | None = None,
+        segment: int = 1000,
+        compact: bool = False,
+        delete_retention: float = 86400,
+        check: float = 1,
     ) -> None:
+        """`start`: where a new group begins, and one that has fallen off the log. session_timeout: seconds until a dead member is noticed.
+
+        sticky: records without a key that go to one partition before the next has its turn. retention: seconds a record is kept,
+        retention_bytes: bytes a partition keeps (both whole segments of `segment` records; None: for ever); compact: keep the last
+        record of each key, tombstones (no data) for `delete_retention` seconds; check: seconds between two looks at all that.
+        """
         if not isinstance(partitions, int) or partitions < 1:
             raise WiringError(f"partitions={partitions!r}: a topic has 1 or more")
         if start not in ("earliest", "latest"):
             raise WiringError(f"start={start!r}: a new group begins at 'earliest' or 'latest'")
         self.lab, self.name, self.start_at = lab, checked_name("topic", name), start
         self.kernel, self.network, self.add = lab.kernel, lab.network, lab.trace.add
-        self.logs = [Log(f"{name}/{n}") for n in range(partitions)]
+        if not isinstance(sticky, int) or sticky < 1:
+            raise WiringError(f"sticky={sticky!r}: records without a key in a row to one partition, 1 or more")
+        keep = Retention(retention, retention_bytes, compact, delete_retention, check, segment)
+        self.retention = keep if keep.wanted() else None
+        self.logs = [Log(f"{name}/{n}", segment) for n in range(partitions)]
         self.groups: dict[str, Group] = {}
         self.members: dict[str, Member] = {}  # by instance name
         self.session = nanoseconds(session_timeout, "session_timeout")
-        self._turn = 0
+        self._turn, self._sticky, self._run = 0, sticky, 0
 
     def publish(self, type: str, data: Any = None, key: str | int | None = None, *, source: str = "client") -> Event:
         """Publish from outside, as a client does: the event is on its way when the lab runs."""
@@ -82,10 +112,9 @@ class Stream:
 
     def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
         """Append an event to the partition of its key; without a key the partitions take turns."""
-        if event.key is None:
-            self._turn = number = (self._turn + 1) % len(self.logs)
-        else:
-            number = partition_for(event.key, len(self.logs))
+        if self.retention:
+            self.retention.look(self)
+        number = self._keyless(event) if event.key is None else partition_for(event.key, len(self.logs))
         log = self.logs[number]
         offset = log.append(event)
         self.add(self.kernel.ns, "append", log.place, event.source, event, offset, since)
@@ -97,6 +126,15 @@ class Stream:
         for group in self.groups.values():
             if number in group.owner:
                 self._poll_soon(self.members[group.owner[number]])
+
+    def _keyless(self, event: Event) -> int:
+        """The partition of an event without a key: the one whose turn it is, for as many records as stick to it."""
+        if self.retention:
+            self.retention.refuse(self, event.type)
+        if self._run == 0:
+            self._turn = (self._turn + 1) % len(self.logs)
+        self._run = (self._run + 1) % self._sticky
+        return self._turn
 
     async def run_inline(self, event: Event) -> None:
         """Never asked for: a stream is not inline."""
@@ -151,6 +189,8 @@ class Stream:
         instance, group = member.instance, member.group
         if not instance.up or self.members.get(instance.name) is not member or member.batch:
             return
+        if self.retention:
+            self.retention.look(self)
         commit, room = instance.deployment.commit, instance.deployment.prefetch
         if not isinstance(commit, str) and self.kernel.ns >= member.next_commit:
             member.next_commit = self.kernel.ns + nanoseconds(commit, "commit")
@@ -158,9 +198,10 @@ class Stream:
                 if group.position[number] > group.committed[number]:
                     self._commit(group, number, group.position[number], instance.name)
         for number in group.partitions_of(instance.name):
-            log = self.logs[number]
-            for event in log.read(group.position[number], room):
-                offset = group.position[number]
+            log, position = self.logs[number], group.position[number]
+            if position < log.start or position > log.end:
+                position = self._reset(group, number, instance.name)
+            for offset, event in log.scan(position, room):
                 record = Record(group.name, number, log.place, offset, event, 1)
                 group.position[number] = offset + 1
                 room -= 1
@@ -175,6 +216,13 @@ class Stream:
                 self._commit(group, record.partition, record.tag + 1, instance.name)
             if not self.network.send("deliver", self.name, instance.name, record.event, instance.receive, record):
                 self.kernel.later(self.network.hop * 10, self._again, member, record)
+
+    def _reset(self, group: Group, number: int, who: str) -> int:
+        """The next record of a group is not there any more: it goes on where a new group would begin (auto.offset.reset)."""
+        log = self.logs[number]
+        group.position[number] = offset = log.start if group.start == "earliest" else log.end
+        self.add(self.kernel.ns, "reset", log.place, who, None, offset, 0, group.name)
+        return offset
 
     def _again(self, member: Member, record: Record) -> None:
         """A fetch that was lost is asked for again."""
@@ -216,28 +264,47 @@ class Stream:
         group.commit(number, offset)
         self.add(self.kernel.ns, "commit", self.logs[number].place, who, None, offset, 0, group.name)
 
-    def seek(self, group: str, *, to: str | float, partition: int | None = None) -> None:
-        """Let a group read on from "earliest", "latest" or the first record not older than a time (virtual seconds).
+    def seek(self, group: str, *, to: str | float | None = None, offset: int | None = None, partition: int | None = None) -> None:
+        """Let a group read on from "earliest", "latest", the first record not older than a time (virtual seconds), or an offset.
 
-        Raises WiringError for an unknown group, partition or place.
+        Raises WiringError for an unknown group, partition or place. An offset that the log does not have is found out at the next
+        poll: then the group goes on where a new one would begin.
         """
         self.lab.check_open(f"seek {group!r}")
         if group not in self.groups:
             raise WiringError(known(f"group on stream {self.name}", group, list(self.groups)))
         if partition is not None and partition not in range(len(self.logs)):
             raise WiringError(f"partition {partition!r}: {self.name} has 0 to {len(self.logs) - 1}")
+        if (to is None) == (offset is None):
+            raise WiringError(f"to={to!r}, offset={offset!r}: give one of them")
+        if offset is not None and (not isinstance(offset, int) or offset < 0):
+            raise WiringError(f"offset={offset!r}: a whole number, 0 or more")
         if isinstance(to, str) and to not in ("earliest", "latest"):
             raise WiringError(f"to={to!r}: give 'earliest', 'latest' or a time in seconds")
+        if self.retention:
+            self.retention.look(self)
         found = self.groups[group]
         for number in range(len(self.logs)) if partition is None else [partition]:
             log = self.logs[number]
-            offset = 0 if to == "earliest" else log.end if to == "latest" else log.offset_at(nanoseconds(float(to), "to"))
+            if to is not None:
+                offset = (
+                    {"earliest": log.start, "latest": log.end}.get(to)
+                    if isinstance(to, str)
+                    else log.offset_at(nanoseconds(to, "to"))
+                )
+            assert offset is not None, "checked above"
             found.seek(number, offset)
             self.add(self.kernel.ns, "seek", log.place, "operator", None, offset, 0, group)
             member = self.members.get(found.owner.get(number, ""))
             if member:
                 member.batch = [record for record in member.batch if record.partition != number]
                 self._poll_soon(member)
+
+    def clean(self) -> None:
+        """Expire and compact now, as the broker does every `check` seconds; with neither switched on nothing changes."""
+        self.lab.check_open("clean a stream")
+        if self.retention:
+            self.retention.clean(self, self.kernel.ns)
 
     def lag(self, group: str) -> int:
         """Records that a group has not committed yet."""

@@ -20,10 +20,10 @@ class Group:
     def __init__(self, name: str, topic: str, logs: list[Log], strategy: str = "range", start: str = "earliest") -> None:
         if start not in ("earliest", "latest"):
             raise WiringError(f"start={start!r}: a new group begins at 'earliest' or 'latest'")
-        self.name, self.topic, self.logs, self.strategy = name, topic, logs, strategy
+        self.name, self.topic, self.logs, self.strategy, self.start = name, topic, logs, strategy, start
         self.members: list[str] = []
         self.owner: dict[int, str] = {}  # partition -> member
-        self.committed = [0 if start == "earliest" else log.end for log in logs]
+        self.committed = [log.start if start == "earliest" else log.end for log in logs]
         self.position = list(self.committed)
         self._dealt: dict[int, str] = {}  # partition -> member, once all is handed over
 

@@ -1,0 +1,61 @@
+"""Random streams: logs that forget, readers that are late, groups that come and go, chosen by a number."""
+
+import random
+
+from edakit import Crash, Exponential, Faults, Lab, Service
+
+
+def reader(name: str, rate: float) -> Service:
+    """Slow, and now and then at fault."""
+    service = Service(name)
+
+    @service.on("#")
+    async def read(event, ctx):
+        await ctx.sleep(ctx.random.expovariate(rate))
+        if ctx.random.random() < 0.05:
+            raise ValueError("smudged")
+
+    return service
+
+
+def options(pick: random.Random) -> dict:
+    """What a stream keeps."""
+    return {
+        "partitions": pick.choice([1, 3]),
+        "start": pick.choice(["earliest", "latest"]),
+        "session_timeout": 0.3,
+        "sticky": pick.choice([1, 4]),
+        "segment": pick.choice([1, 3, 8]),
+        "retention": pick.choice([None, 0.3, 1]),
+        "retention_bytes": pick.choice([None, 0, 200]),
+        "compact": pick.random() < 0.5,
+        "delete_retention": pick.choice([0, 0.5]),
+        "check": pick.choice([0.05, 0.2]),
+    }
+
+
+def build(lab: Lab, number: int) -> Lab:
+    """System `number`, ready to run."""
+    pick = random.Random(f"streams {number}")
+    chosen = options(pick)
+    log = lab.stream("log", **chosen)
+    lab.deploy(
+        reader("fast", 200), on=log, instances=pick.choice([1, 3]), prefetch=pick.choice([1, 5]), delivery_limit=2,
+        commit=pick.choice(["after", "before", 0.05]),
+    )  # fmt: skip
+    lab.deploy(reader("slow", 8), on=log, instances=2, prefetch=pick.choice([1, 20]), delivery_limit=2)
+    lab.workload(
+        log, "stock.counted", every=Exponential(0.03), count=80,
+        data=lambda n, rng: {"sku": n % 5, "left": n}, key="sku", source="shop",
+    )  # fmt: skip
+    for n in range(10):
+        lab.at(0.2 * n, lambda n=n: log.publish("stock.gone", None, key=n % 5))
+    if not chosen["compact"]:
+        lab.workload(log, "page.seen", every=0.07, count=20, source="web")
+    lab.faults(Crash("slow.1", at=pick.random() * 2, restart_after=pick.choice([0.1, 1])))
+    if pick.random() < 0.5:
+        lab.faults(Faults(drop=0.05, delay=Exponential(0.005)))
+    lab.at(1.7, lambda: log.seek("fast", to="earliest"))
+    lab.at(2, lambda: log.seek("slow", offset=pick.choice([0, 5, 500])))
+    lab.at(2.5, log.clean)
+    return lab
