@@ -1,7 +1,4 @@
-"""The house style of the notebooks, in figures. Each test names one figure and says the number it found.
-
-What is there to be read and run is counted; `## Your turn`, with its exercises and its quiz, is the learner's own and counted apart.
-"""
+"""The house style of the notebooks, in figures. Each test names one figure and says the number it found."""
 
 import json
 import re
@@ -23,23 +20,18 @@ def read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def parts(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The cells to read and run, and those of `## Your turn`, which ends at the next heading."""
-    lesson, turn, mine = [], [], False
+def practice(path: Path) -> list[dict[str, Any]]:
+    """The cells of `## Your turn`, which ends at the next heading."""
+    turn, mine = [], False
     for cell in read(path)["cells"]:
         headings = re.findall(r"^## .*", "".join(cell["source"]), flags=re.MULTILINE) if cell["cell_type"] == "markdown" else []
         mine = headings[-1] == "## Your turn" if headings else mine
-        (turn if mine else lesson).append(cell)
-    return lesson, turn
+        turn += [cell] if mine else []
+    return turn
 
 
-def sources(path: Path, kind: str, *, whole: bool = False) -> list[str]:
-    cells = read(path)["cells"] if whole else parts(path)[0]
-    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == kind]
-
-
-def practice(path: Path) -> list[dict[str, Any]]:
-    return parts(path)[1]
+def sources(path: Path, kind: str) -> list[str]:
+    return ["".join(cell["source"]) for cell in read(path)["cells"] if cell["cell_type"] == kind]
 
 
 def outputs(path: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -75,7 +67,7 @@ def test_the_first_notebooks_are_there(name):
 
 @every_notebook
 def test_40_to_70_cells(path):
-    found = len(parts(path)[0])
+    found = len(read(path)["cells"])
     assert 40 <= found <= 70, f"{found} cells"
 
 
@@ -137,7 +129,7 @@ def test_at_least_3_knobs_to_turn(path):
 @every_notebook
 def test_no_widget_that_a_checked_notebook_cannot_hold(path):
     named = re.compile(r"\b(interact|interactive|interact_manual|interactive_output|Output)\s*\(")
-    found = [hit[0] for code in sources(path, "code", whole=True) for hit in named.finditer(code)]
+    found = [hit[0] for code in sources(path, "code") for hit in named.finditer(code)]
     assert not found, f"{found}: nbval and nbclient trip over them; use panel()"
 
 
@@ -157,7 +149,7 @@ def test_the_learners_turn_is_short_and_asks_for_what_the_bank_has(path):
 
 @every_notebook
 def test_one_heading_of_the_first_level(path):
-    prose = [re.sub(r"```.*?```", "", text, flags=re.DOTALL) for text in sources(path, "markdown", whole=True)]
+    prose = [re.sub(r"```.*?```", "", text, flags=re.DOTALL) for text in sources(path, "markdown")]
     found = re.findall(r"^# .*", "\n".join(prose), flags=re.MULTILINE)
     assert len(found) == 1, f"{len(found)} headings: {found}"
 
@@ -208,15 +200,11 @@ def test_nothing_of_the_machine_it_ran_on_is_saved(path):
 def test_claims_it_names_exist(path):
     listed = [line for line in CLAIM_IDS.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     known = set(" ".join(listed).split())
-    named = re.findall(
-        r"\b(?:[CQ]\d+(?:\.\d+)?|S\.\d+)\b", "\n".join(sources(path, "markdown", whole=True) + sources(path, "code", whole=True))
-    )
+    named = re.findall(r"\b(?:[CQ]\d+(?:\.\d+)?|S\.\d+)\b", "\n".join(sources(path, "markdown") + sources(path, "code")))
     assert not set(named) - known, f"unknown claims: {sorted(set(named) - known)}"
 
 
 @every_notebook
 def test_nothing_is_left_unfinished(path):
-    found = re.findall(
-        r"TODO|FIXME|XXX|lorem ipsum", "\n".join(sources(path, "markdown", whole=True) + sources(path, "code", whole=True))
-    )
+    found = re.findall(r"TODO|FIXME|XXX|lorem ipsum", "\n".join(sources(path, "markdown") + sources(path, "code")))
     assert not found, f"{found}"
