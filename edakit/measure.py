@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from edakit.errors import ArgumentError, EmptyTrace
 from edakit.table import number
-from edakit.trace import Row, Trace, service_of
+from edakit.trace import AT_MOST_ONCE, Row, Trace, service_of
 from edakit.units import SECOND
 
 By = Literal["correlation", "key"]
@@ -123,7 +123,7 @@ def backlog(trace: Trace, place: str) -> Series:
         if row.kind == "publish" and row.place == broker:
             change = row.note.split().count(name)
         elif row.place == place:
-            change = {"ack": -1, "dead": -1, "redrive": 1}.get(row.kind, 0)
+            change = {"ack": -1, "dead": -1, "discard": -1, "redrive": 1}.get(row.kind, 0) - (row.note == AT_MOST_ONCE)
         if change:
             depth += change
             series.append((row.time, depth))

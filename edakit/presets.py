@@ -11,7 +11,7 @@ from edakit.errors import WiringError, known
 class Preset(NamedTuple):
     """Named after the system it behaves like: what kind of thing that is, and {setting: (value, what it means, source)}."""
 
-    kind: str  # broker, stream or server
+    kind: str  # broker, stream, bus or server
     settings: dict[str, tuple[Any, str, str]]
 
 
@@ -61,6 +61,14 @@ PRESETS = {
             "session_timeout": (45, "seconds until a dead member is noticed (session.timeout.ms)", "apache/kafka ConsumerConfig"),
             "retention": (604_800, "seconds a record is kept (log.retention.hours, 168)", "apache/kafka ServerLogConfigs"),
             "check": (300, "seconds between two looks (log.retention.check.interval.ms)", "apache/kafka ServerLogConfigs"),
+        },
+    ),
+    "redis-pubsub": Preset(
+        "bus",
+        {
+            "hard_limit": (32 * 2**20, "bytes waiting for a subscriber at which it is cut off", "redis.io, reference/clients"),
+            "soft_limit": (8 * 2**20, "bytes it may have waiting for a while", "redis.io, reference/clients"),
+            "soft_seconds": (60, "seconds over the soft limit after which it is cut off", "redis.io, reference/clients"),
         },
     ),
     "http": Preset("server", {"threads": (8, "requests at once an instance; a choice of this kit", "no standard")}),

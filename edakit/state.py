@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edakit.event import Event, freeze
-from edakit.trace import Row
+from edakit.trace import AT_MOST_ONCE, Row
 
 
 @dataclass
@@ -87,8 +87,16 @@ def _publish(state: State, row: Row) -> None:
 
 def _deliver(state: State, row: Row) -> None:
     queue = state.queue(row.place)
-    event, count = queue.ready.pop(0)
-    queue.unacked[row.tag] = (event, count + 1, row.who)
+    event, count = _taken(queue, row)
+    if row.note != AT_MOST_ONCE:
+        queue.unacked[row.tag] = (event, count + 1, row.who)
+
+
+def _taken(queue: QueueState, row: Row) -> tuple[Event, int]:
+    """The message of a row, out of those that wait: nearly always the first, but one that is delayed or blocked lets others pass."""
+    ready, event = queue.ready, row.event
+    first = next((n for n, (waiting, _) in enumerate(ready) if waiting is event or waiting == event), 0)
+    return ready.pop(first)
 
 
 def _ack(state: State, row: Row) -> None:
@@ -103,7 +111,15 @@ def _requeue(state: State, row: Row) -> None:
 
 def _dead(state: State, row: Row) -> None:
     queue = state.queue(row.place)
-    queue.dead.append(queue.unacked.pop(row.tag)[0])
+    queue.dead.append((queue.unacked.pop(row.tag) if row.tag else _taken(queue, row))[0])
+
+
+def _discard(state: State, row: Row) -> None:
+    queue = state.queue(row.place)
+    if row.tag:
+        del queue.unacked[row.tag]
+    else:
+        _taken(queue, row)
 
 
 def _redrive(state: State, row: Row) -> None:
@@ -180,7 +196,7 @@ CHANGES: dict[str, Callable[[State, Row], None]] = {
     "ack": _ack,
     "requeue": _requeue,
     "dead": _dead,
-    "discard": _ack,
+    "discard": _discard,
     "redrive": _redrive,
     "append": _append,
     "assign": _assign,

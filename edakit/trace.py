@@ -24,13 +24,13 @@ from edakit.units import SECOND
 KINDS = {
     # kind: what it says
     "publish": "broker `place` has taken the event from `who`; `note` names the queues it went to (none: unroutable, gone)",
-    "deliver": "queue `place` sends it to `who` as delivery `tag`; it is unacked now",
+    "deliver": "queue `place` sends it to `who` as delivery `tag`; it is unacked now (`note` at most once: forgotten)",
     "handle": "the handler of `who` returned; it ran from `since`",
     "fail": "the handler of `who` raised; `note` is the error",
     "ack": "queue `place` forgets delivery `tag`",
     "requeue": "delivery `tag` goes back to the front of queue `place`; `note` says why",
-    "dead": "delivery `tag` is given up and kept among the dead letters of queue `place`; `note` says why",
-    "discard": "delivery `tag` is thrown away; `note` says why",
+    "dead": "delivery `tag` is given up and kept among the dead letters of queue `place` (0: it was waiting); `note` says why",
+    "discard": "delivery `tag` is thrown away (0: it was waiting); `note` says why",
     "redrive": "the oldest dead letter of queue `place` goes back to the end of the queue, its count at zero",
     "stale": "`who` settled delivery `tag` too late: it was closed already, and nothing changes",
     "append": "partition `place` has written the event of `who` at offset `tag`",
@@ -63,6 +63,7 @@ KINDS = {
 __doc__ = __doc__.replace("{kinds}", "\n".join(f"    {kind:10} {text}" for kind, text in KINDS.items()))
 
 OFFSETS = ("append", "assign", "fetch", "commit", "seek", "skip", "reset")  # kinds whose tag may be 0
+AT_MOST_ONCE = "at most once"  # the note of a delivery that nobody is expected to acknowledge
 WIDTH = 8  # fields of a row
 SHOWN = 40  # rows that a printed trace shows
 

@@ -190,6 +190,26 @@ def build(lab: Lab, number: int) -> Lab:
     return lab
 
 
+def build_buses(lab: Lab, number: int) -> Lab:
+    """Every kind of bus, under random faults; ready to run."""
+    pick = random.Random(f"buses {number}")
+    ticks = lab.bus("ticks", like="redis-pubsub", hard_limit=pick.choice([200, 32 * 2**20]), soft_limit=100, soft_seconds=0.05)
+    for name, patterns in (("desk", ["price.*", "price.tick"]), ("log", ["#"])):
+        service = Service(name)
+        service.on(*patterns)(slow)
+        lab.deploy(service, on=ticks, instances=pick.choice([1, 2]), prefetch=pick.choice([1, 3]))
+    lab.workload(ticks, "price.tick", every=Exponential(0.01), count=60, source="exchange")
+    lab.workload(ticks, "news.flash", every=Exponential(0.1), count=5, source="press")
+    rates = {name: pick.choice([0, 0.05]) for name in ("drop", "duplicate", "reorder", "crash")}
+    lab.faults(Faults(**rates, restart_after=pick.choice([0, 0.05, 0.5])))
+    return lab
+
+
+async def slow(event, ctx):
+    """Take a while."""
+    await ctx.sleep(ctx.random.expovariate(50))
+
+
 async def quiet(event, ctx):
     """Read and do nothing."""
 

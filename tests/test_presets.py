@@ -6,7 +6,7 @@ from edakit import Lab
 from edakit.errors import WiringError
 from edakit.presets import PRESETS, preset_table, settings
 
-BUILD = {"broker": Lab.broker, "stream": Lab.stream, "server": Lab.server}
+BUILD = {"broker": Lab.broker, "stream": Lab.stream, "bus": Lab.bus, "server": Lab.server}
 
 
 @pytest.mark.parametrize("like", PRESETS)

@@ -9,6 +9,7 @@ import systems
 from edakit import Lab, Trace
 from edakit.event import NOTHING, Event
 from edakit.sim.brokers import Broker
+from edakit.sim.buses import Bus
 from edakit.sim.sagas import Orchestrator
 from edakit.sim.streams import Stream
 from edakit.state import GroupState, QueueState, SagaState, State, fold, fold_until
@@ -66,7 +67,18 @@ def live_queues(lab: Lab) -> dict[str, QueueState]:
         )
         for queue in queues
         if queue._tag or queue.ready or queue.place in lab.folded.queues
+    } | {
+        place: live_place(lab.homes[bus], name)
+        for place in lab.folded.queues
+        for bus, name in [place.split("/")]
+        if isinstance(lab.homes[bus], Bus)
     }
+
+
+def live_place(bus: Bus, name: str) -> QueueState:
+    """What waits for one subscriber of a bus."""
+    connection = bus.server.connections.get(name)
+    return QueueState([(event, 0) for event, _ in connection.buffer] if connection else [])
 
 
 def live_logs(lab: Lab) -> dict[str, list[Event]]:
@@ -120,6 +132,15 @@ def test_the_fold_equals_the_live_state_of_streams_that_forget(first):
         lab.run(60)
         assert lab.checked == len(lab.trace) > 50
         assert lab.trace.state_at(lab.now) == lab.folded
+        lab.close()
+
+
+@pytest.mark.parametrize("first", range(0, 40, 10))
+def test_the_same_for_buses(first):
+    for number in range(first, first + 10):
+        lab = systems.build_buses(Watched(number), number)
+        lab.run(60)
+        assert lab.checked == len(lab.trace) > 50
         lab.close()
 
 

@@ -8,6 +8,7 @@ from edakit.chance import Duration, draw
 from edakit.errors import CallError, PayloadError, WiringError
 from edakit.service import Service
 from edakit.sim.brokers import Broker
+from edakit.sim.buses import Bus
 from edakit.sim.deployment import Deployment
 from edakit.sim.runtime import Instance, SimContext
 from edakit.sim.server import Server
@@ -48,7 +49,7 @@ def ask(lab: World, service: str, data: Any, timeout: float, key: str | int | No
 
 def produce(
     lab: World,
-    target: Broker | Stream | Server,
+    target: Broker | Stream | Server | Bus,
     type: str,
     *,
     every: Duration,
@@ -84,7 +85,7 @@ def produce(
 
 
 def _sender(
-    lab: World, target: Broker | Stream | Server, type: str, timeout: float, source: str
+    lab: World, target: Broker | Stream | Server | Bus, type: str, timeout: float, source: str
 ) -> Callable[[Any, str | None], object]:
     """What a workload does with data and a key."""
     if lab.homes.get(getattr(target, "name", "")) is not target:

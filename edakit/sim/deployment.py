@@ -28,9 +28,10 @@ class Deployment:
     db: "Database | None" = None
     retry: Retry | None = None
     delivery_limit: int | None = None
-    dead_letter: bool = True
+    dead_letter: bool | str = True
     on_error: str = "requeue"
     commit: str | float = "after"
+    filter: Any = None
     saga: Saga | None = None
 
     def __post_init__(self) -> None:

@@ -23,6 +23,7 @@ from edakit.saga import Saga
 from edakit.service import Service, checked_name
 from edakit.sim import clients, topology
 from edakit.sim.brokers import Broker
+from edakit.sim.buses import Bus, PubSubBus
 from edakit.sim.database import Database
 from edakit.sim.deployment import Deployment
 from edakit.sim.faults import Crash, Fault, Faults, Hold, Partition, parts
@@ -39,7 +40,7 @@ SLICE = 200_000  # steps between two looks at whether a run gets anywhere
 QUIET = 10  # slices without a new row until a run is called endless
 ROWS = 8_000_000  # rows of one run without an end; a million messages take four million
 
-Made = TypeVar("Made", Broker, Stream, Server)
+Made = TypeVar("Made", Broker, Stream, Server, PubSubBus)
 
 
 class Lab(World):
@@ -56,6 +57,11 @@ class Lab(World):
         """A topic of an event stream. like: "kafka"; options: see `edakit.sim.streams.Stream`."""
         chosen = {"partitions": partitions, **settings(like, "stream"), **options}
         return self._build(Stream, name, chosen, ", ".join(STREAM_OPTIONS))
+
+    def bus(self, name: str, *, like: str, **options: Any) -> Bus:
+        """An event bus. like: "redis-pubsub"; options: see `print(table(preset_table(like)))`."""
+        chosen = settings(like, "bus")
+        return self._build(PubSubBus, name, {**chosen, **options}, ", ".join(chosen))
 
     def server(self, name: str, *, like: str | None = None, **options: Any) -> Server:
         """A server for request-response. like: "http"; options: threads (requests at once an instance)."""
@@ -82,26 +88,27 @@ class Lab(World):
         self,
         service: Service | Saga,
         *,
-        on: Broker | Stream | Server,
+        on: Broker | Stream | Server | Bus,
         instances: int = 1,
         prefetch: int | None = None,
         concurrency: int | None = None,
         group: str | None = None,
         db: Database | None = None,
-        publishes: Broker | Stream | None = None,
+        publishes: Broker | Stream | Bus | None = None,
         retry: Retry | None = None,
         delivery_limit: int | None = None,
-        dead_letter: bool = True,
+        dead_letter: bool | str = True,
         on_error: str = "requeue",
         commit: str | float = "after",
+        filter: Any = None,
     ) -> Deployment:
         """Let a service run on a broker (one queue, instances compete), a stream (one group) or a server (instances in turn).
 
         prefetch: unsettled deliveries an instance holds at most (default 10; stream: records a poll, 500). concurrency: handlers at
         once in an instance (default 1; server: its threads). publishes: where `ctx.publish` goes, if not to `on`. retry: tries before
         a failure is reported. on_error: "requeue" or "reject" what failed; delivery_limit: so many deliveries, then it is a dead letter
-        (dead_letter=False: thrown away). commit: "after" or "before" the handler (the ack of a broker, the offset of a stream), or, on a
-        stream, seconds between auto-commits.
+        (dead_letter=False: thrown away; a name: sent to that queue). commit: "after" or "before" the handler (the ack of a broker, the offset of a stream), or, on a
+        stream, seconds between auto-commits. filter: on a bus, a content pattern or filter policy besides the event types.
         Raises WiringError for a service that is deployed already or an `on` of another lab.
         """
         if not isinstance(service, (Service, Saga)):
@@ -114,7 +121,7 @@ class Lab(World):
             )
         self._free(service.name)
         if self.homes.get(getattr(on, "name", "")) is not on:
-            raise WiringError(f"on={on!r}: give a broker, stream or server made by this lab, such as lab.broker('shop')")
+            raise WiringError(f"on={on!r}: give a broker, stream, bus or server made by this lab, such as lab.broker('shop')")
         saga = service if isinstance(service, Saga) else None
         plain = service if isinstance(service, Service) else Orchestrator(service, self).service()
         if not plain.handlers:
@@ -136,6 +143,7 @@ class Lab(World):
             dead_letter=dead_letter,
             on_error=on_error,
             commit=commit,
+            filter=filter,
             saga=saga,
         )
         self.deployments[plain.name] = deployment
@@ -146,7 +154,7 @@ class Lab(World):
 
     def workload(
         self,
-        target: Broker | Stream | Server,
+        target: Broker | Stream | Server | Bus,
         type: str,
         *,
         every: Duration,
