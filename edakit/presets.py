@@ -59,6 +59,11 @@ PRESETS = {
         {
             "start": ("latest", "a new group reads what comes (auto.offset.reset)", "apache/kafka ConsumerConfig"),
             "session_timeout": (45, "seconds until a dead member is noticed (session.timeout.ms)", "apache/kafka ConsumerConfig"),
+            "poll_timeout": (
+                300,
+                "seconds over one poll's records until the group puts a member out (max.poll.interval.ms)",
+                "apache/kafka ConsumerConfig",
+            ),
             "retention": (604_800, "seconds a record is kept (log.retention.hours, 168)", "apache/kafka ServerLogConfigs"),
             "check": (300, "seconds between two looks (log.retention.check.interval.ms)", "apache/kafka ServerLogConfigs"),
         },

@@ -157,6 +157,10 @@ def _compact(state: State, row: Row) -> None:
     state.gone.setdefault(row.place, set()).update(json.loads(row.note))
 
 
+def _revoke(state: State, row: Row) -> None:
+    state.group(row.note, row.place).owner = ""
+
+
 def _reset(state: State, row: Row) -> None:
     state.group(row.note, row.place).position = row.tag
 
@@ -204,6 +208,7 @@ CHANGES: dict[str, Callable[[State, Row], None]] = {
     "commit": _commit,
     "seek": _seek,
     "reset": _reset,
+    "revoke": _revoke,
     "expire": _expire,
     "compact": _compact,
     "write": _write,

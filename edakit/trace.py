@@ -12,6 +12,7 @@ A row is written at the instant something changes, after the change, and never a
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from difflib import get_close_matches
 from hashlib import blake2b
 from importlib import import_module
 from itertools import islice
@@ -40,6 +41,9 @@ KINDS = {
     "seek": "group `note` will read partition `place` from offset `tag`; `who` asked for it",
     "skip": "group `note` gives up the record at offset `tag` of partition `place` and goes on",
     "reset": "partition `place` has not got the next record of group `note` (any more): `who` goes on from offset `tag`",
+    "revoke": "group `note` takes partition `place` from `who`; nobody reads it until it is assigned again",
+    "expel": "group `note` of stream `place` puts `who` out: it has not asked for records in time",
+    "grow": "topic `place` has `tag` partitions now",
     "expire": "partition `place` has given up all before offset `tag`: too old, or too much",
     "compact": "of some keys, partition `place` has given up all but the last record; `note` is the JSON of the `tag` offsets",
     "call": "`who` sends a request to `place`; `tag` counts the tries of this request",
@@ -154,7 +158,9 @@ class Trace(Sequence[Row]):
         kinds = (kind,) if isinstance(kind, str) else tuple(kind) if kind is not None else tuple(KINDS)
         for name in kinds:
             if name not in KINDS:
-                raise ArgumentError(f"no row kind {name!r}; the kinds are: {', '.join(KINDS)}")
+                near = ", ".join(get_close_matches(str(name), KINDS)) or "none is near"
+                some = ", ".join(islice(KINDS, 8))
+                raise ArgumentError(f"no row kind {name!r}; the kinds are: {some}, ... (near: {near}; all: edakit.trace.KINDS)")
         chosen = set(kinds)
         found = [self[n] for n, name in enumerate(self._flat[1::WIDTH]) if name in chosen]
         return Trace(

@@ -24,6 +24,8 @@ def options(pick: random.Random) -> dict:
         "partitions": pick.choice([1, 3]),
         "start": pick.choice(["earliest", "latest"]),
         "session_timeout": 0.3,
+        "assignor": pick.choice([None, "range", "round-robin", "sticky", "cooperative-sticky"]),
+        "poll_timeout": pick.choice([None, 0.5, 2]),
         "sticky": pick.choice([1, 4]),
         "segment": pick.choice([1, 3, 8]),
         "retention": pick.choice([None, 0.3, 1]),
@@ -55,6 +57,11 @@ def build(lab: Lab, number: int) -> Lab:
     lab.faults(Crash("slow.1", at=pick.random() * 2, restart_after=pick.choice([0.1, 1])))
     if pick.random() < 0.5:
         lab.faults(Faults(drop=0.05, delay=Exponential(0.005)))
+    if pick.random() < 0.5:
+        late = reader("late", 100)
+        lab.at(0.8, lambda: lab.deploy(late, on=log, group="slow", delivery_limit=2))
+    if pick.random() < 0.3:
+        lab.at(1.2, lambda: log.add_partitions(2))
     lab.at(1.7, lambda: log.seek("fast", to="earliest"))
     lab.at(2, lambda: log.seek("slow", offset=pick.choice([0, 5, 500])))
     lab.at(2.5, log.clean)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from edakit.errors import Livelock, Refused, WiringError, known
 from edakit.event import Event
 from edakit.service import checked_name
+from edakit.sim.coordinator import Coordinator, overdue
 from edakit.sim.kernel import Task
 from edakit.sim.retention import Retention
 from edakit.sim.runtime import PATIENCE, Instance
+from edakit.stream.assign import STRATEGIES
 from edakit.stream.groups import Group
 from edakit.stream.log import Log
 from edakit.stream.partition import partition_for
@@ -26,8 +28,8 @@ ENDLESS = 1000  # so often one record may fail before the run is called endless
 
 
 OPTIONS = (
-    "partitions", "start (earliest, latest)", "session_timeout (seconds)", "sticky", "retention", "retention_bytes", "segment",
-    "compact", "delete_retention", "check",
+    "partitions", "start (earliest, latest)", "session_timeout (seconds)", "assignor", "poll_timeout (seconds)", "sticky",
+    "retention (seconds)", "retention_bytes", "segment (records)", "compact", "delete_retention (seconds)", "check (seconds)",
 )  # fmt: skip
 
 
@@ -58,6 +60,8 @@ class Member:
         self.batch: list[Record] = []  # handed out, not finished
         self.next_commit = 0  # auto-commit: the instant of the next one
         self.polling = False
+        self.out = False  # put out for not asking in time; it is back in the group when it has finished
+        self.watch: Task | None = None  # puts it out
 
 
 class Stream:
@@ -74,6 +78,8 @@ class Stream:
         partitions: int = 1,
         start: str = "earliest",
         session_timeout: float = 10,
+        assignor: str | None = None,
+        poll_timeout: float | None = None,
         sticky: int = 1,
         retention: float | None = None,
         retention_bytes: int | None = None,
@@ -84,6 +90,9 @@ class Stream:
     ) -> None:
         """`start`: where a new group begins, and one that has fallen off the log. session_timeout: seconds until a dead member is noticed.
 
+        assignor: how groups rebalance ("range", "round-robin" and "sticky": all stop; "cooperative-sticky": only what moves; see
+        `edakit.stream.rebalance`; None: shares as "range", what moves changes hands at once). poll_timeout: seconds a member may take
+        over what it was handed; then it is put out of its group until it has finished (max.poll.interval.ms; None: for ever).
         sticky: records without a key that go to one partition before the next has its turn. retention: seconds a record is kept,
         retention_bytes: bytes a partition keeps (both whole segments of `segment` records; None: for ever); compact: keep the last
         record of each key, tombstones (no data) for `delete_retention` seconds; check: seconds between two looks at all that.
@@ -101,6 +110,10 @@ class Stream:
         self.logs = [Log(f"{name}/{n}", segment) for n in range(partitions)]
         self.groups: dict[str, Group] = {}
         self.members: dict[str, Member] = {}  # by instance name
+        if assignor is not None and assignor not in STRATEGIES:
+            raise WiringError(known("assignor", assignor, list(STRATEGIES)))
+        self.assignor, self.coordinators = assignor, dict[str, Coordinator]()
+        self.patience = None if poll_timeout is None else nanoseconds(poll_timeout, "poll_timeout")
         self.session = nanoseconds(session_timeout, "session_timeout")
         self._turn, self._sticky, self._run = 0, sticky, 0
 
@@ -125,7 +138,7 @@ class Stream:
                 self.kernel.timer(max(0, since + PATIENCE - self.kernel.ns), task, ticket)
         for group in self.groups.values():
             if number in group.owner:
-                self._poll_soon(self.members[group.owner[number]])
+                self.poll_soon(self.members[group.owner[number]])
 
     def _keyless(self, event: Event) -> int:
         """The partition of an event without a key: the one whose turn it is, for as many records as stick to it."""
@@ -149,23 +162,66 @@ class Stream:
         """A new instance joins the group of its service; a restarted one takes its old place."""
         group = self.groups.get(deployment.group)
         if group is None:
-            group = self.groups[deployment.group] = Group(deployment.group, self.name, self.logs, start=self.start_at)
+            group = self.groups[deployment.group] = Group(
+                deployment.group, self.name, self.logs, self.assignor or "range", self.start_at
+            )
+            if self.assignor:
+                self.coordinators[group.name] = Coordinator(self, group)
         instance = Instance(deployment, name, self)
         if name in group.members:
-            self._rebalanced(group, group.leave(name))
+            self._leave(group, name)
         self.members[name] = Member(instance, group)
-        self._rebalanced(group, group.join(name))
+        self._join(group, name)
         return instance
 
     def crashed(self, instance: Instance) -> None:
         """The group notices a dead member when its session times out."""
-        self.kernel.later(self.session, self._expired, self.members[instance.name])
+        member = self.members[instance.name]
+        if member.watch:
+            self.kernel.cancel(member.watch)
+        self.kernel.later(self.session, self._expired, member)
 
     def _expired(self, member: Member) -> None:
         name = member.instance.name
         if self.members.get(name) is member:
-            self._rebalanced(member.group, member.group.leave(name))
+            if not member.out:
+                self._leave(member.group, name)
             del self.members[name]
+
+    def evict(self, member: Member) -> None:
+        """A member has not asked for records in time: it is put out, and joins again when it has finished what it has."""
+        member.out, name = True, member.instance.name
+        self.add(self.kernel.ns, "expel", self.name, name, None, 0, 0, member.group.name)
+        self._leave(member.group, name)
+
+    def _join(self, group: Group, name: str) -> None:
+        if group.name in self.coordinators:
+            self.coordinators[group.name].join(name)
+        else:
+            self._rebalanced(group, group.join(name))
+
+    def _leave(self, group: Group, name: str) -> None:
+        if group.name in self.coordinators:
+            self.coordinators[group.name].leave(name)
+        else:
+            self._rebalanced(group, group.leave(name))
+
+    def add_partitions(self, more: int) -> None:
+        """Give the topic so many partitions more. What is written stays where it is; keys go where the new number says.
+
+        So the records of one key may lie in two partitions, and nothing keeps their order. (Kafka: fewer is not possible.)
+        """
+        self.lab.check_open("add partitions")
+        if not isinstance(more, int) or more < 1:
+            raise WiringError(f"add_partitions({more!r}): 1 or more")
+        self.logs += [Log(f"{self.name}/{len(self.logs) + n}", self.logs[0].segment) for n in range(more)]
+        self.add(self.kernel.ns, "grow", self.name, "operator", None, len(self.logs))
+        for group in self.groups.values():
+            moved = group.grow()
+            if group.name in self.coordinators:
+                self.coordinators[group.name].grown()
+            else:
+                self._rebalanced(group, moved)
 
     def _rebalanced(self, group: Group, moved: list[int]) -> None:
         """Partitions have new readers: they go on from the committed offset, and the old reader's results no longer count."""
@@ -175,10 +231,13 @@ class Stream:
         for member in [self.members[name] for name in group.members if name in self.members]:
             if moved:
                 member.batch = [record for record in member.batch if record.partition not in moved]
-            self._poll_soon(member)
+            self.poll_soon(member)
 
-    def _poll_soon(self, member: Member) -> None:
+    def poll_soon(self, member: Member) -> None:
         """A member with nothing to do asks the stream, one hop away."""
+        if member.watch and not member.batch:
+            self.kernel.cancel(member.watch)
+            member.watch = None
         if not member.polling and not member.batch and member.instance.up:
             member.polling = True
             self.kernel.later(self.network.hop, self._poll, member)
@@ -191,12 +250,12 @@ class Stream:
             return
         if self.retention:
             self.retention.look(self)
+        if self.coordinators:
+            self.coordinators[group.name].polls(member)
         commit, room = instance.deployment.commit, instance.deployment.prefetch
         if not isinstance(commit, str) and self.kernel.ns >= member.next_commit:
             member.next_commit = self.kernel.ns + nanoseconds(commit, "commit")
-            for number in group.partitions_of(instance.name):
-                if group.position[number] > group.committed[number]:
-                    self._commit(group, number, group.position[number], instance.name)
+            self.commit_read(member)
         for number in group.partitions_of(instance.name):
             log, position = self.logs[number], group.position[number]
             if position < log.start or position > log.end:
@@ -210,12 +269,22 @@ class Stream:
         if not isinstance(commit, str) and not member.batch:
             owed = any(group.position[number] > group.committed[number] for number in group.partitions_of(instance.name))
             if owed:  # an idle consumer polls on, and so commits what it has done
-                self.kernel.later(member.next_commit - self.kernel.ns, self._poll_soon, member)
+                self.kernel.later(member.next_commit - self.kernel.ns, self.poll_soon, member)
+        if self.patience is not None and member.batch:
+            member.watch = self.kernel.spawn(f"{instance.name}'s poll timeout", overdue, self, member, self.patience)
         for record in list(member.batch):
             if commit == "before":
                 self._commit(group, record.partition, record.tag + 1, instance.name)
             if not self.network.send("deliver", self.name, instance.name, record.event, instance.receive, record):
                 self.kernel.later(self.network.hop * 10, self._again, member, record)
+
+    def commit_read(self, member: Member) -> None:
+        """Auto-commit: all that a member has read, which it has handled, or it would not ask for more."""
+        group, name = member.group, member.instance.name
+        if not isinstance(member.instance.deployment.commit, str):
+            for number in group.partitions_of(name):
+                if group.position[number] > group.committed[number]:
+                    self._commit(group, number, group.position[number], name)
 
     def _reset(self, group: Group, number: int, who: str) -> int:
         """The next record of a group is not there any more: it goes on where a new group would begin (auto.offset.reset)."""
@@ -235,6 +304,9 @@ class Stream:
         """A record is handled: commit it. One that failed is tried again at once, and holds up those behind it; or is skipped."""
         member = self.members.get(instance.name)
         if member is None or record not in member.batch:  # the partition has a new reader: this result counts for nothing
+            return
+        if member.out:
+            self._late(member, record)
             return
         if error is not None and not isinstance(error, Refused):
             limit = instance.deployment.delivery_limit
@@ -256,7 +328,15 @@ class Stream:
             if offset > record.tag:  # else one before it is not finished, and to commit past that would be to lose it in a crash
                 args = (member.group, record.partition, offset, instance.name, member)
                 self.network.send("ack", instance.name, self.name, record.event, self._commit, *args)
-        self._poll_soon(member)
+        self.poll_soon(member)
+
+    def _late(self, member: Member, record: Record) -> None:
+        """A member that was put out has finished a record: that counts for nothing. After its last one it joins again."""
+        self.add(self.kernel.ns, "stale", record.place, member.instance.name, record.event, record.tag, 0, record.group)
+        member.batch.remove(record)
+        if not member.batch:
+            member.out = False
+            self._join(member.group, member.instance.name)
 
     def _commit(self, group: Group, number: int, offset: int, who: str, member: Member | None = None) -> None:
         if member is not None and group.owner.get(number) != who:
@@ -298,7 +378,7 @@ class Stream:
             member = self.members.get(found.owner.get(number, ""))
             if member:
                 member.batch = [record for record in member.batch if record.partition != number]
-                self._poll_soon(member)
+                self.poll_soon(member)
 
     def clean(self) -> None:
         """Expire and compact now, as the broker does every `check` seconds; with neither switched on nothing changes."""

@@ -25,7 +25,7 @@ class Group:
         self.owner: dict[int, str] = {}  # partition -> member
         self.committed = [log.start if start == "earliest" else log.end for log in logs]
         self.position = list(self.committed)
-        self._dealt: dict[int, str] = {}  # partition -> member, once all is handed over
+        self.dealt: dict[int, str] = {}  # partition -> member, once all is handed over
 
     def join(self, member: str) -> list[int]:
         """A member comes: the partitions to hand over. Raises WiringError if it is in the group already."""
@@ -42,18 +42,35 @@ class Group:
         return self._deal()
 
     def _deal(self) -> list[int]:
-        dealt = assign(self.strategy, {member: [self.topic] for member in self.members}, {self.topic: len(self.logs)})
-        self._dealt = {number: member for member, share in dealt.items() for _, number in share}
-        return [number for number in range(len(self.logs)) if self._dealt.get(number) != self.owner.get(number)]
+        self.deal({member: self.partitions_of(member) for member in self.members})
+        return [number for number in range(len(self.logs)) if self.dealt.get(number) != self.owner.get(number)]
+
+    def deal(self, owned: dict[str, list[int]]) -> None:
+        """Work out who shall read what, given what each has had so far; nothing changes hands yet."""
+        members = {member: [self.topic] for member in self.members}
+        had = {member: [(self.topic, number) for number in share] for member, share in owned.items()}
+        shares = assign(self.strategy, members, {self.topic: len(self.logs)}, had)
+        self.dealt = {number: member for member, share in shares.items() for _, number in share}
+
+    def grow(self) -> list[int]:
+        """The topic has more partitions than before: read them from their beginning; return the partitions to hand over."""
+        new = [0] * (len(self.logs) - len(self.position))
+        self.position += new
+        self.committed += new
+        return self._deal()
 
     def hand_over(self, partition: int) -> str:
         """Give a partition to the reader it was dealt to, who goes on from the committed offset; return its name, "" for nobody."""
         self.position[partition] = self.committed[partition]
-        if partition in self._dealt:
-            self.owner[partition] = self._dealt[partition]
+        if partition in self.dealt:
+            self.owner[partition] = self.dealt[partition]
         else:
             self.owner.pop(partition, None)
         return self.owner.get(partition, "")
+
+    def take(self, partition: int) -> None:
+        """Take a partition from its reader: it is nobody's until it is handed over."""
+        self.owner.pop(partition)
 
     def partitions_of(self, member: str) -> list[int]:
         """The partitions that a member reads, in order."""

@@ -1,0 +1,69 @@
+"""Who is in a group, in virtual time: the rounds of a rebalance, and members that do not ask for records in time."""
+
+from typing import TYPE_CHECKING
+
+from edakit.sim.runtime import IDLE
+from edakit.stream.groups import Group
+from edakit.stream.rebalance import Rebalance
+
+if TYPE_CHECKING:
+    from edakit.sim.streams import Member, Stream
+
+
+class Coordinator:
+    """Drives the rules of `edakit.stream.rebalance` for one group, and writes a row for each partition given up and given."""
+
+    def __init__(self, stream: "Stream", group: Group) -> None:
+        self.stream, self.group, self.rules = stream, group, Rebalance(group)
+
+    def join(self, name: str) -> None:
+        """A member comes: all others hear of it when they next ask for records."""
+        self.rules.join(name)
+        self._call()
+
+    def leave(self, name: str) -> None:
+        """A member is gone, or has been put out."""
+        for number in self.rules.leave(name):
+            self.group.take(number)
+            self._row("revoke", number, name)
+        self._call()
+
+    def grown(self) -> None:
+        """There are more partitions."""
+        if not self.rules.open:
+            self.rules.begin()
+        self._call()
+
+    def polls(self, member: "Member") -> None:
+        """A member asks for records; first it gives up what it has to."""
+        rules, name = self.rules, member.instance.name
+        if not rules.open and name not in rules.giving:
+            return
+        if (name in rules.waiting and rules.eager) or name in rules.giving:
+            self.stream.commit_read(member)
+        given = rules.comes(name)
+        for number in given:
+            self.group.take(number)
+            self._row("revoke", number, name)
+        if given or rules.ready:
+            self._call()
+
+    def _call(self) -> None:
+        """Deal if all are there; and let everybody know by what they find at their next poll."""
+        if self.rules.ready:
+            for number in self.rules.deal():
+                self._row("assign", number, self.group.hand_over(number))
+        for name in self.group.members:
+            self.stream.poll_soon(self.stream.members[name])
+
+    def _row(self, kind: str, number: int, who: str) -> None:
+        group, stream = self.group, self.stream
+        stream.add(stream.kernel.ns, kind, stream.logs[number].place, who, None, group.position[number], 0, group.name)
+
+
+async def overdue(stream: "Stream", member: "Member", patience: int) -> None:
+    """Put a member out that has not asked for records again in time; cancelled if it does."""
+    kernel = stream.kernel
+    kernel.timer(patience, kernel.current, kernel.ticket())
+    await kernel.park(IDLE)
+    stream.evict(member)
