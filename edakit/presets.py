@@ -76,6 +76,28 @@ PRESETS = {
             "soft_seconds": (60, "seconds over the soft limit after which it is cut off", "redis.io, reference/clients"),
         },
     ),
+    "sns": Preset(
+        "bus",
+        {
+            "filter_scope": ("MessageAttributes", "what a filter policy is over", "AWS SNS guide, filter policy scope"),
+            "visibility": (30, "seconds to delete what was received (VisibilityTimeout)", "AWS SQS guide, visibility timeout"),
+            "delay": (0, "seconds until a message is visible at first (DelaySeconds)", "AWS SQS guide, delay queues"),
+            "retention": (345_600, "seconds a message is kept (MessageRetentionPeriod)", "AWS SQS guide, message quotas"),
+            "delivery_limit": (None, "receives until it is a dead letter (maxReceiveCount)", "AWS SQS guide, dead-letter queues"),
+            "fifo": (False, "order in each group of one key, and deduplication", "AWS SQS guide, FIFO queues"),
+        },
+    ),
+    "sqs": Preset(
+        "bus",
+        {
+            "topic": (False, "one queue, and all take from it", "AWS SQS guide, standard queues"),
+            "visibility": (30, "seconds to delete what was received (VisibilityTimeout)", "AWS SQS guide, visibility timeout"),
+            "delay": (0, "seconds until a message is visible at first (DelaySeconds)", "AWS SQS guide, delay queues"),
+            "retention": (345_600, "seconds a message is kept (MessageRetentionPeriod)", "AWS SQS guide, message quotas"),
+            "delivery_limit": (None, "receives until it is a dead letter (maxReceiveCount)", "AWS SQS guide, dead-letter queues"),
+            "fifo": (False, "order in each group of one key, and deduplication", "AWS SQS guide, FIFO queues"),
+        },
+    ),
     "http": Preset("server", {"threads": (8, "requests at once an instance; a choice of this kit", "no standard")}),
 }
 

@@ -116,8 +116,10 @@ def _dead(state: State, row: Row) -> None:
 
 def _discard(state: State, row: Row) -> None:
     queue = state.queue(row.place)
-    if row.tag:
+    if row.tag > 0:
         del queue.unacked[row.tag]
+    elif row.tag < 0:
+        queue.dead.pop(0)
     else:
         _taken(queue, row)
 

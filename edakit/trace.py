@@ -31,7 +31,7 @@ KINDS = {
     "ack": "queue `place` forgets delivery `tag`",
     "requeue": "delivery `tag` goes back to the front of queue `place`; `note` says why",
     "dead": "delivery `tag` is given up and kept among the dead letters of queue `place` (0: it was waiting); `note` says why",
-    "discard": "delivery `tag` is thrown away (0: it was waiting); `note` says why",
+    "discard": "delivery `tag` is thrown away (0: it was waiting, -1: the oldest dead letter); `note` says why",
     "redrive": "the oldest dead letter of queue `place` goes back to the end of the queue, its count at zero",
     "stale": "`who` settled delivery `tag` too late: it was closed already, and nothing changes",
     "append": "partition `place` has written the event of `who` at offset `tag`",

@@ -200,9 +200,29 @@ def build_buses(lab: Lab, number: int) -> Lab:
         lab.deploy(service, on=ticks, instances=pick.choice([1, 2]), prefetch=pick.choice([1, 3]))
     lab.workload(ticks, "price.tick", every=Exponential(0.01), count=60, source="exchange")
     lab.workload(ticks, "news.flash", every=Exponential(0.1), count=5, source="press")
+    alerts = lab.bus(
+        "alerts", like="sns", fifo=pick.random() < 0.5, visibility=pick.choice([0.1, 1]), delay=pick.choice([0, 0.05])
+    )
+    for name in ("mail", "push"):
+        service = Service(name)
+        service.on("alert.#")(smudged)
+        lab.deploy(
+            service, on=alerts, instances=pick.choice([1, 3]), prefetch=pick.choice([1, 4]), delivery_limit=pick.choice([None, 1, 3]),
+            dead_letter=pick.random() < 0.7, commit=pick.choice(["after", "after", "before"]),
+            filter=pick.choice([None, {"key": [{"anything-but": "2"}]}]),
+        )  # fmt: skip
+    lab.workload(alerts, "alert.raised", every=Exponential(0.02), count=20, data=lambda n, _: {"n": n, "of": n % 4}, key="of")
+    lab.at(1.5, lambda: alerts.redrive("mail", rate=20))
     rates = {name: pick.choice([0, 0.05]) for name in ("drop", "duplicate", "reorder", "crash")}
     lab.faults(Faults(**rates, restart_after=pick.choice([0, 0.05, 0.5])))
     return lab
+
+
+async def smudged(event, ctx):
+    """Take a while, and fail now and then."""
+    await ctx.sleep(ctx.random.expovariate(50))
+    if ctx.random.random() < 0.2:
+        raise ValueError("smudged")
 
 
 async def slow(event, ctx):

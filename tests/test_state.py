@@ -9,7 +9,7 @@ import systems
 from edakit import Lab, Trace
 from edakit.event import NOTHING, Event
 from edakit.sim.brokers import Broker
-from edakit.sim.buses import Bus
+from edakit.sim.buses import Bus, PubSubBus
 from edakit.sim.sagas import Orchestrator
 from edakit.sim.streams import Stream
 from edakit.state import GroupState, QueueState, SagaState, State, fold, fold_until
@@ -76,9 +76,16 @@ def live_queues(lab: Lab) -> dict[str, QueueState]:
 
 
 def live_place(bus: Bus, name: str) -> QueueState:
-    """What waits for one subscriber of a bus."""
-    connection = bus.server.connections.get(name)
-    return QueueState([(event, 0) for event, _ in connection.buffer] if connection else [])
+    """What waits for one subscriber or target of a bus."""
+    if isinstance(bus, PubSubBus):
+        connection = bus.server.connections.get(name)
+        return QueueState([(event, 0) for event, _ in connection.buffer] if connection else [])
+    queue = bus.queues[name]
+    return QueueState(
+        [(message.event, message.count) for message in queue.ready],
+        {tag: (held.event, held.count, held.consumer.instance.name) for tag, held in queue.out.items()},
+        [letter.event for letter in queue.dead],
+    )
 
 
 def live_logs(lab: Lab) -> dict[str, list[Event]]:

@@ -41,7 +41,8 @@ class Bus:
     kind = "broker"
     inline = False
 
-    def __init__(self, lab: "World", name: str) -> None:
+    def __init__(self, lab: "World", name: str, **options: Any) -> None:
+        assert not options, options  # a kind of bus names the options it has
         self.lab, self.name = lab, checked_name("bus", name)
         self.kernel, self.network, self.add = lab.kernel, lab.network, lab.trace.add
 
@@ -62,6 +63,18 @@ class Bus:
 
     def take(self, event: Event, since: int) -> None:
         """Write down where an event goes, and see that it gets there."""
+        raise NotImplementedError
+
+    def start(self, deployment: "Deployment", name: str) -> Instance:
+        """Begin an instance and let deliveries come."""
+        raise NotImplementedError
+
+    def settle(self, instance: Instance, delivery: Any, error: Exception | None, result: Any) -> None:
+        """A handler has ended."""
+        raise NotImplementedError
+
+    def crashed(self, instance: Instance) -> None:
+        """An instance is gone."""
         raise NotImplementedError
 
     async def run_inline(self, event: Event) -> None:

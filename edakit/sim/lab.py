@@ -23,11 +23,12 @@ from edakit.saga import Saga
 from edakit.service import Service, checked_name
 from edakit.sim import clients, topology
 from edakit.sim.brokers import Broker
-from edakit.sim.buses import Bus, PubSubBus
+from edakit.sim.buses import Bus
 from edakit.sim.database import Database
 from edakit.sim.deployment import Deployment
 from edakit.sim.faults import Crash, Fault, Faults, Hold, Partition, parts
 from edakit.sim.kernel import FOREVER
+from edakit.sim.queued import BUSES
 from edakit.sim.runtime import IDLE
 from edakit.sim.sagas import Orchestrator
 from edakit.sim.server import Server
@@ -40,7 +41,7 @@ SLICE = 200_000  # steps between two looks at whether a run gets anywhere
 QUIET = 10  # slices without a new row until a run is called endless
 ROWS = 8_000_000  # rows of one run without an end; a million messages take four million
 
-Made = TypeVar("Made", Broker, Stream, Server, PubSubBus)
+Made = TypeVar("Made", Broker, Stream, Server, Bus)
 
 
 class Lab(World):
@@ -59,9 +60,9 @@ class Lab(World):
         return self._build(Stream, name, chosen, ", ".join(STREAM_OPTIONS))
 
     def bus(self, name: str, *, like: str, **options: Any) -> Bus:
-        """An event bus. like: "redis-pubsub"; options: see `print(table(preset_table(like)))`."""
+        """A bus. like: "sns" (an SQS queue for each service), "sqs", "redis-pubsub"; options: see `table(preset_table(like))`."""
         chosen = settings(like, "bus")
-        return self._build(PubSubBus, name, {**chosen, **options}, ", ".join(chosen))
+        return self._build(BUSES[like], name, {**chosen, **options}, ", ".join(chosen))
 
     def server(self, name: str, *, like: str | None = None, **options: Any) -> Server:
         """A server for request-response. like: "http"; options: threads (requests at once an instance)."""

@@ -1,0 +1,241 @@
+"""Buses that keep a queue for each target, in virtual time: SNS with SQS queues, and SQS alone.
+
+A consumer of SQS polls: its instances ask for as many messages as they have room for (`prefetch`), and a long poll waits at the queue.
+The queue hears nothing of a crash or a handler that raised: whatever is not deleted comes back when its visibility timeout ends.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from edakit.bus.topic import Topic
+from edakit.bus.visibility import RETENTION, Delivery, Queue
+from edakit.errors import ArgumentError, Refused, WiringError, known
+from edakit.event import Event
+from edakit.sim.buses import Bus, PubSubBus
+from edakit.sim.runtime import IDLE, Instance
+from edakit.topics import topic_matches
+from edakit.units import SECOND, nanoseconds
+
+if TYPE_CHECKING:
+    from edakit.sim.deployment import Deployment
+    from edakit.sim.kernel import Task
+    from edakit.sim.world import World
+
+
+class Poller:
+    """An instance as its queue sees it: how many messages it has asked for, and which it holds."""
+
+    def __init__(self, instance: Instance, room: int) -> None:
+        self.instance, self.room = instance, room
+        self.held: set[int] = set()  # tags
+
+
+class QueuedBus(Bus):
+    """What SNS with SQS and an event bus share: queues by name, deadlines, dead letters."""
+
+    def __init__(self, lab: "World", name: str) -> None:
+        super().__init__(lab, name)
+        self.queues: dict[str, Queue] = {}
+        self._alarms: dict[tuple[str, int], tuple[Task, int]] = {}  # (place, tag) -> what waits for the deadline of a delivery
+
+    def watch(self, queue: Queue, delivery: Delivery) -> None:
+        """Let a delivery lapse at its deadline. A task with a timer, so that a deadline nobody waits for takes no time."""
+        self.kernel.spawn(f"{queue.place}: deadline", self._watched, queue, delivery)
+
+    async def _watched(self, queue: Queue, delivery: Delivery) -> None:
+        if delivery.tag not in queue.out:
+            return
+        me = self.kernel.current, self.kernel.ticket()
+        self._alarms[queue.place, delivery.tag] = me
+        self.kernel.timer(max(0, round(delivery.deadline) - self.kernel.ns), *me)
+        in_time = await self.kernel.park(IDLE)
+        self._alarms.pop((queue.place, delivery.tag), None)
+        if not in_time:
+            self.lapsed(queue, delivery)
+
+    def unwatch(self, queue: Queue, delivery: Delivery) -> None:
+        """A delivery is closed: its deadline means nothing any more."""
+        if alarm := self._alarms.pop((queue.place, delivery.tag), None):
+            self.kernel.wake(*alarm, True)
+
+    def lapsed(self, queue: Queue, delivery: Delivery) -> None:
+        """The deadline of a delivery has come."""
+        raise NotImplementedError
+
+    def feed(self, queue: Queue) -> None:
+        """Send out what may go out."""
+        raise NotImplementedError
+
+    def dead_letters(self, queue: str) -> list[Event]:
+        """The dead letters of a queue that are there still, oldest first."""
+        return self._queue(queue).letters(self.kernel.ns)
+
+    def depth(self, queue: str) -> int:
+        """How many messages a queue holds now, those included that are out or not visible yet."""
+        return len(self._queue(queue))
+
+    def _queue(self, name: str) -> Queue:
+        if name not in self.queues:
+            raise WiringError(known(f"queue on bus {self.name}", name, list(self.queues)))
+        return self.queues[name]
+
+    def __repr__(self) -> str:
+        held = ", ".join(f"{name} ({len(queue)})" for name, queue in self.queues.items())
+        return f"<bus {self.name}: {held or 'no queues'}>"
+
+
+class TopicBus(QueuedBus):
+    """An SNS topic with an SQS queue for each service; or, with `topic=False`, one SQS queue that all services take from.
+
+    A service has one subscription: an event passes if an `on` pattern covers its type and the policy of `filter=` lets it pass. A FIFO
+    bus has FIFO queues, grouped by key; it takes an event that it has had in the last five minutes, and delivers it no more.
+    """
+
+    def __init__(
+        self,
+        lab: "World",
+        name: str,
+        *,
+        topic: bool = True,
+        filter_scope: str = "MessageAttributes",
+        visibility: float = 30,
+        delay: float = 0,
+        retention: float = RETENTION,
+        delivery_limit: int | None = None,
+        fifo: bool = False,
+    ) -> None:
+        super().__init__(lab, name)
+        self.topic = Topic(filter_scope) if topic else None
+        self.delivery_limit, self.fifo = delivery_limit, fifo
+        times = {"visibility": visibility, "delay": delay, "retention": retention}
+        self.times: dict[str, float] = {what: nanoseconds(value, what) for what, value in times.items()}
+        self.pollers: dict[str, list[Poller]] = {}  # by queue, who asks next first
+        self._heard: dict[str, Deployment] = {}  # by queue
+
+    def take(self, event: Event, since: int) -> None:
+        """Put a copy into every queue whose subscription wants it."""
+        ns, fitting = self.kernel.ns, list(self.queues)
+        if self.topic:
+            fitting = [name for name in self.topic.receivers(event) if self._hears(name, event.type)]
+        sent = [name for name in fitting if self.queues[name].send(event, ns)]
+        self.add(ns, "publish", self.name, event.source, event, 0, since, " ".join(sent))
+        for name in fitting:
+            if name not in sent:
+                self.add(ns, "log", f"{self.name}/{name}", self.name, event, 0, 0, f"{event.id} again: taken, and not delivered")
+            elif self.times["delay"]:
+                self.kernel.later(round(self.times["delay"]), self.feed, self.queues[name])
+            else:
+                self.feed(self.queues[name])
+
+    def _hears(self, name: str, type: str) -> bool:
+        return any(topic_matches(pattern, type) for pattern in self._heard[name].service.handlers)
+
+    def feed(self, queue: Queue) -> None:
+        """Answer the polls that wait with what is visible."""
+        crew = self.pollers[queue.place]
+        while asking := next((poller for poller in crew if poller.room), None):
+            name = asking.instance.name
+            delivery = queue.receive(self.kernel.ns, asking)
+            if delivery is None:
+                return
+            if delivery.fate != "deliver":
+                why = f"received {delivery.count} times" if delivery.count == queue.limit else "older than its retention"
+                self.add(self.kernel.ns, delivery.fate, queue.place, name, delivery.event, 0, 0, why)
+                continue
+            crew.remove(asking)
+            crew.append(asking)
+            asking.room -= 1
+            asking.held.add(delivery.tag)
+            self.add(self.kernel.ns, "deliver", queue.place, name, delivery.event, delivery.tag)
+            self.watch(queue, delivery)
+            if not self.network.send("deliver", self.name, name, delivery.event, asking.instance.arrive, delivery):
+                self._asks_again(asking, delivery)
+
+    def settle(self, instance: Instance, delivery: Delivery, error: Exception | None, result: Any) -> None:
+        """A handler has ended. If it is done, the message is deleted; else nothing is said, and the visibility timeout ends."""
+        if (error is None or isinstance(error, Refused)) and instance.deployment.commit == "after":
+            self.network.send("ack", instance.name, self.name, delivery.event, self._delete, delivery, self.kernel.ns)
+        self.kernel.later(self.network.hop, self._asks_again, instance.consumer, delivery)
+
+    def _delete_first(self, instance: Instance, delivery: Delivery) -> None:
+        """commit="before": what a crash would repeat it loses."""
+        if instance.up:
+            self.network.send("ack", instance.name, self.name, delivery.event, self._delete, delivery, self.kernel.ns)
+        instance.receive(delivery)
+
+    def _asks_again(self, poller: Poller, delivery: Delivery) -> None:
+        """A consumer polls for one more, now that it is done with a delivery, or has not got it."""
+        if delivery.tag in poller.held:
+            poller.held.remove(delivery.tag)
+            poller.room += 1
+            self.feed(self._of(delivery))
+
+    def _of(self, delivery: Delivery) -> Queue:
+        return self.queues[delivery.place.rpartition("/")[2]]
+
+    def _delete(self, delivery: Delivery, since: int) -> None:
+        queue = self._of(delivery)
+        name, outcome = delivery.consumer.instance.name, queue.delete(delivery)
+        self.add(self.kernel.ns, outcome, queue.place, name, delivery.event, delivery.tag, since)
+        self.unwatch(queue, delivery)
+        if self.fifo:  # its group may go on
+            self.feed(queue)
+
+    def lapsed(self, queue: Queue, delivery: Delivery) -> None:
+        """Not deleted in time: visible again."""
+        if queue.lapse(delivery, self.kernel.ns) == "requeue":
+            why = f"not deleted within {queue.visibility / SECOND:g} s"
+            name = delivery.consumer.instance.name
+            self.add(self.kernel.ns, "requeue", queue.place, name, delivery.event, delivery.tag, self.kernel.ns, why)
+            self.feed(queue)
+
+    def start(self, deployment: "Deployment", name: str) -> Instance:
+        """A new instance polls the queue of its service, which is made for the first."""
+        self.check(deployment, "delivery_limit", "commit", "filter")
+        where = deployment.service.name if self.topic else self.name
+        if where not in self.queues:
+            if self.topic:
+                self.topic.subscribe(where, deployment.filter)
+            place = f"{self.name}/{where}"
+            self.queues[where] = Queue(
+                place, limit=deployment.delivery_limit, fifo=self.fifo, dead_letter=bool(deployment.dead_letter),
+                window=nanoseconds(300), **self.times,
+            )  # fmt: skip
+            self.pollers[place], self._heard[where] = [], deployment
+        instance = Instance(deployment, name, self)
+        if deployment.commit == "before":
+            instance.arrive = partial(self._delete_first, instance)
+        instance.consumer = Poller(instance, deployment.prefetch)
+        self.pollers[f"{self.name}/{where}"].append(instance.consumer)
+        self.feed(self.queues[where])
+        return instance
+
+    def crashed(self, instance: Instance) -> None:
+        """The polls of a dead consumer end with its connection. What it holds stays out."""
+        self.network.hang_up(instance.name, self.name, self._gone, instance.consumer)
+
+    def _gone(self, poller: Poller) -> None:
+        poller.room, poller.held = 0, set()
+        for crew in self.pollers.values():
+            if poller in crew:
+                crew.remove(poller)
+
+    def redrive(self, queue: str, *, rate: float = 1000) -> int:
+        """Send the dead letters of a queue back to its end, so many a second from now on; return how many there are."""
+        self.lab.check_open(f"redrive {queue!r}")
+        if not (isinstance(rate, (int, float)) and rate > 0):
+            raise ArgumentError(f"rate={rate!r}: messages a second, more than 0")
+        found, gap = self._queue(queue), nanoseconds(1 / rate, "1/rate")
+        for n in range(len(found.dead)):
+            self.kernel.later(n * gap, self._redrive_one, found)
+        return len(found.dead)
+
+    def _redrive_one(self, queue: Queue) -> None:
+        moved = queue.redrive(self.kernel.ns)
+        if moved:
+            kind, event = moved
+            self.add(self.kernel.ns, kind, queue.place, "operator", event, 0 if kind == "redrive" else -1)
+            self.feed(queue)
+
+
+BUSES: dict[str, type[Bus]] = {"redis-pubsub": PubSubBus, "sns": TopicBus, "sqs": TopicBus}  # by preset
