@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cache
+from typing import Any
 
 from edakit import Lab, plot, run
 from edakit.evidence import Sweep
+from edakit.sim.scenario import Build
 from shop import calls, charges, limits
 
 
-def waits(labs: Mapping[str, Lab]) -> plot.Picture:
-    """How long Ada waits for an answer and for her mail, in each of these days."""
+def waits(styles: Mapping[str, Build], **day: Any) -> plot.Picture:
+    """How long Ada waits for an answer and for her mail, on one day of each style."""
+    labs = {name: run(build, seed=42, **day) for name, build in styles.items()}
     whats = {"answer": calls.answers, "mail": calls.mails}
     return plot.cdf({f"{name}: {what}": seconds(lab) for name, lab in labs.items() for what, seconds in whats.items()})
 

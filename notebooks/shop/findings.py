@@ -111,8 +111,8 @@ def fan_out(copies: Mapping[int, int]) -> str:
 
 def knee(busy: Sweeps, linger: Sweeps) -> str:
     """C1.5: load and batching."""
-    added = mean(linger["100 ms"], "median wait ms") - mean(linger["0 ms"], "median wait ms")
-    low, high = (mean(busy[load], "p99 ms") for load in ("load 0.5", "load 0.9"))
+    added = mean(linger[100], "median wait ms") - mean(linger[0], "median wait ms")
+    low, high = (mean(busy[percent], "p99 ms") for percent in (50, 90))
     return f"p99 {low:.0f} ms at load 0.5, {high:.0f} ms at 0.9; a linger of 100 ms adds {added:.0f} ms"
 
 
@@ -142,12 +142,12 @@ def pipes(by_http: float, by_queue: float) -> str:
 
 WHY = {  # for each prediction: what would have had to be true for a wrong option
     "mail": {
-        "half of before": "the three would have to work at once; this chain is still a chain",
-        "twice as long": "the broker would have to work as long as the services do; its hops take milliseconds",
+        "half": "the three would have to work at once; this chain is still a chain",
+        "twice": "the broker would have to work as long as the services do; its hops take milliseconds",
     },
     "yes": {
         "asyncio": "how you wait would have to decide who must be alive",
-        "whoever uses a queue": "the caller would have to be content without an answer",
+        "any queue": "the caller would have to be content without an answer",
     },
     "chain": {"99.9 %": "one of the ten would have to be enough", "98.1 %": "that takes a chain of twenty"},
     "twice": {"none": "a timeout would have to mean: not done", "about 1": "it would take two losses in a row; one is enough"},
@@ -159,15 +159,15 @@ WHY = {  # for each prediction: what would have had to be true for a wrong optio
 def mail_time(waits: Sweeps) -> str:
     """The option of the first prediction that the sweeps bear out."""
     ratio = mean(waits["told"], "mail p50") / mean(waits["called"], "mail p50")
-    return "the same within 5 %" if abs(ratio - 1) < 0.05 else "half of before" if ratio < 1 else "twice as long"
+    return "the same within 5 %" if abs(ratio - 1) < 0.05 else "half" if ratio < 1 else "twice"
 
 
 def who_says_yes(said_yes: Mapping[tuple[str, str], float]) -> str:
     """The option of the second that the grid bears out."""
     says = {case for case, share in said_yes.items() if share > 50}
     if {style for _, style in says} == {"event"}:
-        return "whoever publishes events"
-    return "asyncio" if {io for io, _ in says} == {"asyncio"} else "whoever uses a queue"
+        return "events"
+    return "asyncio" if {io for io, _ in says} == {"asyncio"} else "any queue"
 
 
 def up_share(up: Sweeps) -> str:

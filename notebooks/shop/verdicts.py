@@ -1,10 +1,11 @@
 """Evidence tables: what the study page says, what was measured in the notebook, the verdict, how a real broker would confirm it."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
-from edakit import measure, table
+from edakit import measure, sweep, table
 from edakit.evidence import Sweep
+from edakit.sim.scenario import Build
 from edakit.table import Table
 
 
@@ -60,8 +61,16 @@ class Evidence:
         )
 
 
-def spreads(sweeps: Mapping[str, Sweep]) -> Table:
+def sweeps(
+    build: Build, knob: str, values: Iterable[Any] | Mapping[Any, Any], *, evidence: str, **settings: Any
+) -> dict[Any, Sweep]:
+    """A sweep for each position of a knob, by position or, from a mapping, by name; each with evidence of its own."""
+    named = values if isinstance(values, Mapping) else {value: value for value in values}
+    return {name: sweep(build, evidence=f"{evidence}-{name}", **{knob: value}, **settings) for name, value in named.items()}
+
+
+def spreads(sweeps: Mapping[Any, Sweep], what: str = "") -> Table:
     """A row for each sweep: of every figure the mean, and the range from the 5th to the 95th of a hundred seeds."""
     return table(
-        [{"": name, **{figure: measure.spread(each.column(figure)) for figure in each[0]}} for name, each in sweeps.items()]
+        [{what: name, **{figure: measure.spread(each.column(figure)) for figure in each[0]}} for name, each in sweeps.items()]
     )
