@@ -79,7 +79,44 @@ NAMES = {
     "progress": "where you are",
 }
 __doc__ = __doc__.replace("{names}", "\n".join(f"    {name:12} {text}" for name, text in NAMES.items()))
-__all__ = list(NAMES)
+__all__ = [
+    "Lab",
+    "Service",
+    "Saga",
+    "Event",
+    "Trace",
+    "run",
+    "fork",
+    "sweep",
+    "Faults",
+    "Crash",
+    "Hold",
+    "Partition",
+    "Retry",
+    "Exponential",
+    "Uniform",
+    "LogNormal",
+    "Refused",
+    "CallTimeout",
+    "CallFailed",
+    "CallRefused",
+    "EdakitError",
+    "ms",
+    "minutes",
+    "hours",
+    "days",
+    "plot",
+    "measure",
+    "table",
+    "grid",
+    "panel",
+    "predict",
+    "play",
+    "exercise",
+    "quiz",
+    "progress",
+]
+assert __all__ == list(NAMES)
 __version__ = "0.1.0"
 
 LAZY = {  # panel and table are not: a module loaded later under the name of its function would take its place
