@@ -50,6 +50,16 @@ def credit_system(lab: Lab, payment: Service, crash_at: float | None = None, com
         lab.crash("payment", at=crash_at, restart_after=1)
 
 
+without_receipt = Service("payment")
+
+
+@without_receipt.on("order.placed")
+async def charge_and_return(order, ctx):
+    await ctx.sleep(0.2)
+    await ctx.db.add("Ada", -order.data["total"])
+    await ctx.publish("payment.processed", order.data)
+
+
 def times_charged(lab: Lab) -> int:
     """How often Ada has paid: what is gone from her credit, in packets of tea."""
     return (CREDIT - lab.databases["accounts"].data["Ada"]) // PRICE
