@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from edakit.errors import ArgumentError, EvidenceError, WiringError
@@ -116,11 +117,15 @@ def _digest(build: Build, measure: Callable[..., Any], *rest: object) -> str:
 
 
 def _watched(seeds: range, what: str) -> Iterator[int]:
-    """The seeds, with a progress line where a person watches and it takes long; never in a checked output."""
-    person = sys.stderr.isatty() or ("ipykernel" in sys.modules and not os.environ.get("EDAKIT_CHECK"))
+    """The seeds, with a progress bar once it has taken a second, where a person watches; never in a checked output."""
+    lab = "JPY_SESSION_NAME" in os.environ  # a kernel that Jupyter's server has started for somebody
+    stream = sys.stdout if lab else sys.stderr
+    person = (lab or stream.isatty()) and not os.environ.get("EDAKIT_CHECK")
+    start = shown = monotonic()
     for n, seed in enumerate(seeds):
-        if person and n and n % max(1, len(seeds) // 50) == 0:
-            print(f"\r{what}: {n:,} of {len(seeds):,} seeds", end="", file=sys.stderr, flush=True)
+        if person and (now := monotonic()) > max(start + 1, shown + 0.2):
+            shown, done = now, 30 * n // len(seeds)
+            print(f"\r{what} [{'#' * done}{'.' * (30 - done)}] {n:,} of {len(seeds):,} seeds", end="", file=stream, flush=True)
         yield seed
-    if person and len(seeds) >= 50:
-        print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)
+    if shown > start:
+        print("\r" + " " * 100 + "\r", end="", file=stream, flush=True)

@@ -1,6 +1,7 @@
 """Statistics: a scenario for many seeds, and stored rows that are only believed as long as they are true."""
 
 import json
+import time
 
 import pytest
 
@@ -96,3 +97,20 @@ def test_a_person_at_work_gets_new_rows_instead_of_an_error(folder, monkeypatch)
     sweep(shop, measure=figures, seeds=20, evidence="desk")
     monkeypatch.delenv("EDAKIT_CHECK")
     assert sweep(shop, measure=figures, seeds=20, evidence="desk", count=6).column("handled") == [6] * 20
+
+
+def slow(lab):
+    time.sleep(0.02)
+    return figures(lab)
+
+
+def test_who_watches_sees_a_bar_after_a_second_and_nobody_else_does(monkeypatch, capsys):
+    monkeypatch.delenv("EDAKIT_CHECK", raising=False)
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/00_start_here.ipynb")
+    sweep(shop, measure=slow, seeds=65)
+    assert "shop [####" in capsys.readouterr().out
+    sweep(shop, measure=figures, seeds=5)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.delenv("JPY_SESSION_NAME")
+    sweep(shop, measure=slow, seeds=65)
+    assert capsys.readouterr() == ("", "")
