@@ -92,9 +92,15 @@ def teas(lab: Lab) -> Picture:
     return picture
 
 
-def waiting(labs: Mapping[str, tuple[Lab, str]], shade: tuple[float, float]) -> Picture:
-    """Seconds each order waited, by when it was placed: {name: (lab, the event it waited for)}; shaded: the outage."""
-    series = {name: waits(lab, last) for name, (lab, last) in labs.items()}
+def waiting(mail: Lab, money: Lab, shade: tuple[float, float]) -> Picture:
+    """Seconds each order waited, by when it was placed. mail, money: a shop without notification, one without payment, for the
+    shaded while.
+    """
+    series = {
+        "mail, without notification": waits(mail, "mail.sent"),
+        "yes, without notification": waits(mail, "order.confirmed"),
+        "yes, without payment": waits(money, "order.confirmed"),
+    }
     picture = plot.lines(series, "order placed at (virtual seconds)", "seconds it waited", shade=shade)
     picture.twin = str(
         table([{"": name, "orders": len(each), "longest wait s": max(each.values())} for name, each in series.items()])
