@@ -98,6 +98,27 @@ PRESETS = {
             "fifo": (False, "order in each group of one key, and deduplication", "AWS SQS guide, FIFO queues"),
         },
     ),
+    "eventbridge": Preset(
+        "bus",
+        {
+            "retries": (185, "tries after the first (MaximumRetryAttempts)", "AWS EventBridge guide, retry policy"),
+            "max_age": (86_400, "seconds an event is tried (MaximumEventAgeInSeconds)", "AWS EventBridge guide, retry policy"),
+            "timeout": (5, "seconds a target has to answer", "AWS EventBridge guide, API destinations"),
+            "invoke": ("event", "a target has an event when it has taken it", "AWS Lambda guide, asynchronous invocation"),
+            "fifo": (False, "a rule promises no order", "AWS EventBridge guide, rules"),
+            "archive": (False, "keep every event, for ever, to replay it", "AWS EventBridge guide, archives"),
+        },
+    ),
+    "eventbridge-custom": Preset(
+        "bus",
+        {
+            "retries": (5, "tries after the first (MaxRetryAttempts)", "AWS EventBridge guide, Custom Event Bus, retry"),
+            "max_age": (300, "seconds an event is tried (MaxEventAgeInSeconds)", "AWS EventBridge guide, Custom Event Bus, retry"),
+            "timeout": (5, "seconds a target has to answer", "AWS EventBridge guide, API destinations"),
+            "invoke": ("request-response", "a target has an event when its handler is done", "AWS EventBridge guide, ordering"),
+            "fifo": (True, "a subscriber gets the events of a key one by one", "AWS EventBridge guide, Custom Event Bus, ordering"),
+        },
+    ),
     "http": Preset("server", {"threads": (8, "requests at once an instance; a choice of this kit", "no standard")}),
 }
 

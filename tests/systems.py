@@ -213,6 +213,19 @@ def build_buses(lab: Lab, number: int) -> Lab:
         )  # fmt: skip
     lab.workload(alerts, "alert.raised", every=Exponential(0.02), count=20, data=lambda n, _: {"n": n, "of": n % 4}, key="of")
     lab.at(1.5, lambda: alerts.redrive("mail", rate=20))
+    like = pick.choice(["eventbridge", "eventbridge-custom"])
+    events = lab.bus("events", like=like, archive=True, timeout=pick.choice([0.02, 1]), max_age=pick.choice([3, 30]))
+    for name in ("stock", "audit"):
+        service = Service(name)
+        service.on("order.placed", "order.*")(smudged)
+        lab.deploy(
+            service, on=events, instances=pick.choice([1, 2]), dead_letter=pick.random() < 0.7,
+            filter=pick.choice([None, {"detail": {"of": [{"numeric": ["<", 3]}]}}]),
+        )  # fmt: skip
+    lab.workload(events, "order.placed", every=Exponential(0.05), count=15, data=lambda n, _: {"n": n, "of": n % 4}, key="of")
+    lab.at(2, lambda: events.replay(0, 1, rules=pick.choice([None, ["audit"]])))
+    if pick.random() < 0.5:
+        lab.faults(Crash("stock", at=0.3, restart_after=20))
     rates = {name: pick.choice([0, 0.05]) for name in ("drop", "duplicate", "reorder", "crash")}
     lab.faults(Faults(**rates, restart_after=pick.choice([0, 0.05, 0.5])))
     return lab

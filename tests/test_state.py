@@ -12,6 +12,7 @@ from edakit.sim.brokers import Broker
 from edakit.sim.buses import Bus, PubSubBus
 from edakit.sim.sagas import Orchestrator
 from edakit.sim.streams import Stream
+from edakit.sim.targets import EventBus
 from edakit.state import GroupState, QueueState, SagaState, State, fold, fold_until
 from edakit.trace import KINDS, Row
 
@@ -83,7 +84,10 @@ def live_place(bus: Bus, name: str) -> QueueState:
     queue = bus.queues[name]
     return QueueState(
         [(message.event, message.count) for message in queue.ready],
-        {tag: (held.event, held.count, held.consumer.instance.name) for tag, held in queue.out.items()},
+        {
+            tag: (held.event, held.count, held.consumer if isinstance(bus, EventBus) else held.consumer.instance.name)
+            for tag, held in queue.out.items()
+        },
         [letter.event for letter in queue.dead],
     )
 

@@ -1,6 +1,7 @@
 """The rules of an event bus: `pattern` decides which events a rule matches, `filter` which messages a subscription receives.
 
-`operators` has what a single value must satisfy; both use it. `pubsub` is Redis Pub/Sub: connections, globs, output buffers.
+`operators` has what a single value must satisfy; both use it. `bus` is EventBridge: rules, retries, archive. `topic` and
+`visibility` are SNS and the queue of SQS. `pubsub` is Redis Pub/Sub: connections, globs, output buffers.
 """
 
 from edakit.bus.filter import filter_matches

@@ -28,12 +28,12 @@ from edakit.sim.database import Database
 from edakit.sim.deployment import Deployment
 from edakit.sim.faults import Crash, Fault, Faults, Hold, Partition, parts
 from edakit.sim.kernel import FOREVER
-from edakit.sim.queued import BUSES
 from edakit.sim.runtime import IDLE
 from edakit.sim.sagas import Orchestrator
 from edakit.sim.server import Server
 from edakit.sim.streams import OPTIONS as STREAM_OPTIONS
 from edakit.sim.streams import Stream
+from edakit.sim.targets import BUSES
 from edakit.sim.world import World
 from edakit.units import nanoseconds
 
@@ -60,7 +60,10 @@ class Lab(World):
         return self._build(Stream, name, chosen, ", ".join(STREAM_OPTIONS))
 
     def bus(self, name: str, *, like: str, **options: Any) -> Bus:
-        """A bus. like: "sns" (an SQS queue for each service), "sqs", "redis-pubsub"; options: see `table(preset_table(like))`."""
+        """A bus. like: "sns" (an SQS queue for each service), "sqs", "eventbridge", "eventbridge-custom", "redis-pubsub".
+
+        Options: see `table(preset_table(like))`.
+        """
         chosen = settings(like, "bus")
         return self._build(BUSES[like], name, {**chosen, **options}, ", ".join(chosen))
 
@@ -108,8 +111,9 @@ class Lab(World):
         prefetch: unsettled deliveries an instance holds at most (default 10; stream: records a poll, 500). concurrency: handlers at
         once in an instance (default 1; server: its threads). publishes: where `ctx.publish` goes, if not to `on`. retry: tries before
         a failure is reported. on_error: "requeue" or "reject" what failed; delivery_limit: so many deliveries, then it is a dead letter
-        (dead_letter=False: thrown away; a name: sent to that queue). commit: "after" or "before" the handler (the ack of a broker, the offset of a stream), or, on a
-        stream, seconds between auto-commits. filter: on a bus, a content pattern or filter policy besides the event types.
+        (dead_letter=False: thrown away; a name: sent to that queue). commit: "after" or "before" the handler (the ack of a broker, the
+        offset of a stream), or, on a stream, seconds between auto-commits. filter: on a bus, a content pattern or filter policy
+        besides the event types.
         Raises WiringError for a service that is deployed already or an `on` of another lab.
         """
         if not isinstance(service, (Service, Saga)):

@@ -11,7 +11,7 @@ from edakit.bus.topic import Topic
 from edakit.bus.visibility import RETENTION, Delivery, Queue
 from edakit.errors import ArgumentError, Refused, WiringError, known
 from edakit.event import Event
-from edakit.sim.buses import Bus, PubSubBus
+from edakit.sim.buses import Bus
 from edakit.sim.runtime import IDLE, Instance
 from edakit.topics import topic_matches
 from edakit.units import SECOND, nanoseconds
@@ -236,6 +236,3 @@ class TopicBus(QueuedBus):
             kind, event = moved
             self.add(self.kernel.ns, kind, queue.place, "operator", event, 0 if kind == "redrive" else -1)
             self.feed(queue)
-
-
-BUSES: dict[str, type[Bus]] = {"redis-pubsub": PubSubBus, "sns": TopicBus, "sqs": TopicBus}  # by preset

@@ -1,0 +1,166 @@
+"""An event bus like EventBridge in virtual time: each deployed service is a target, tried again until it takes an event.
+
+What a target has taken is its own affair when it is invoked as an "event" (a Lambda function, asynchronously): its crash or error loses
+it. Invoked by "request-response", it has taken an event when its handler is done, and an error is a try that failed.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from edakit.bus.bus import Archive, Patience, Rule, Rules
+from edakit.bus.visibility import Delivery, Queue
+from edakit.errors import ArgumentError, Refused, WiringError, known
+from edakit.event import Event
+from edakit.sim.buses import Bus, PubSubBus
+from edakit.sim.queued import QueuedBus, TopicBus
+from edakit.sim.runtime import Instance
+from edakit.units import SECOND, nanoseconds
+
+if TYPE_CHECKING:
+    from edakit.sim.deployment import Deployment
+    from edakit.sim.world import World
+
+
+class EventBus(QueuedBus):
+    """Rules, one for each `on` pattern of a service, with the content pattern of `filter=`; targets with retries and dead letters."""
+
+    def __init__(
+        self,
+        lab: "World",
+        name: str,
+        *,
+        retries: int = 185,
+        max_age: float = 86_400,
+        timeout: float = 5,
+        invoke: str = "event",
+        fifo: bool = False,
+        archive: bool = False,
+    ) -> None:
+        super().__init__(lab, name)
+        if invoke not in ("event", "request-response"):
+            raise ArgumentError(known("invoke", invoke, ["event", "request-response"]))
+        self.rules, self.patience, self.fifo, self.waits = Rules(), Patience(retries, max_age), fifo, invoke == "request-response"
+        self.timeout = nanoseconds(timeout, "timeout")
+        self.archive = Archive() if archive else None
+        self.crews: dict[str, list[str]] = {}  # target -> its instances, whose turn it is first
+        self._replays = 0
+
+    def take(self, event: Event, since: int) -> None:
+        """Archive an event, and bring it to the targets of all rules that match."""
+        if self.archive:
+            self.archive.add(event)
+        self._route(event, since, self.rules.targets(event), "")
+
+    def _route(self, event: Event, since: int, targets: list[str], replay: str) -> None:
+        for target in targets:  # a second copy for one target waits for the first; in a FIFO bus all of a key wait in line
+            group = event.key or "" if self.fifo else event.id
+            self.queues[target].send(event, self.kernel.ns, group=group, mark=replay)
+        self.add(self.kernel.ns, "publish", self.name, event.source, event, int(bool(replay)), since, " ".join(targets))
+        for target in dict.fromkeys(targets):
+            self.feed(self.queues[target])
+
+    def feed(self, queue: Queue) -> None:
+        """Invoke the target with all that is due."""
+        crew = self.crews[queue.place]
+        while True:
+            name = next((each for each in crew if self.lab.instances[each].up), crew[0])
+            delivery = queue.receive(self.kernel.ns, name)
+            if delivery is None:
+                return
+            crew.remove(name)
+            crew.append(name)
+            self.add(self.kernel.ns, "deliver", queue.place, name, delivery.event, delivery.tag)
+            self.watch(queue, delivery)
+            self.network.send("deliver", self.name, name, delivery.event, self._invoked, delivery)
+
+    def _invoked(self, delivery: Delivery) -> None:
+        """An event has reached its target."""
+        instance = self.lab.instances[delivery.consumer]
+        if instance.up:
+            instance.receive(delivery)
+            if not self.waits:
+                self._answer(delivery, None)
+        else:
+            self._answer(delivery, "the target is down")
+
+    def settle(self, instance: Instance, delivery: Delivery, error: Exception | None, result: Any) -> None:
+        """A handler has ended. Only a target that is waited for says how."""
+        if self.waits:
+            self._answer(delivery, None if error is None or isinstance(error, Refused) else str(error))
+
+    def _answer(self, delivery: Delivery, why: str | None) -> None:
+        self.network.send("ack", delivery.consumer, self.name, delivery.event, self._answered, delivery, self.kernel.ns, why)
+
+    def _answered(self, delivery: Delivery, since: int, why: str | None) -> None:
+        queue = self.queues[delivery.place.rpartition("/")[2]]
+        if why is not None:
+            self._failed(queue, delivery, since, why)
+            return
+        outcome = queue.delete(delivery)
+        self.add(self.kernel.ns, outcome, queue.place, delivery.consumer, delivery.event, delivery.tag, since)
+        self.unwatch(queue, delivery)
+        self.feed(queue)
+
+    def lapsed(self, queue: Queue, delivery: Delivery) -> None:
+        """The target has not answered."""
+        self._failed(queue, delivery, self.kernel.ns, f"no answer within {self.timeout / SECOND:g} s")
+
+    def _failed(self, queue: Queue, delivery: Delivery, since: int, why: str) -> None:
+        """A try has failed: try again later, or give up."""
+        ns, place, random = self.kernel.ns, queue.place, self.lab.random(f"{queue.place}/retries")
+        if delivery.tag not in queue.out:
+            return
+        self.unwatch(queue, delivery)
+        age = (ns - delivery.message.sent) / SECOND
+        wait = self.patience.wait(delivery.count, age, random)
+        if wait is None:
+            kind: str = queue.give_up(delivery, ns)
+            note, pause = f"tried {delivery.count} times in {age:.0f} s: {why}", 0
+        else:
+            pause = nanoseconds(wait)
+            kind, note = queue.lapse(delivery, ns, pause), f"{why}; again in {wait:.1f} s"
+        self.add(ns, kind, place, delivery.consumer, delivery.event, delivery.tag, since, note)
+        self.kernel.later(pause, self.feed, queue)
+
+    def start(self, deployment: "Deployment", name: str) -> Instance:
+        """A new instance of a target, whose rules are put for the first."""
+        self.check(deployment, "filter")
+        target = deployment.service.name
+        place = f"{self.name}/{target}"
+        if target not in self.queues:
+            for types in deployment.service.handlers:
+                self.rules.put(Rule(target, types, deployment.filter, [target]))
+            self.queues[target] = Queue(place, visibility=self.timeout, retention=None, dead_letter=bool(deployment.dead_letter))
+            self.crews[place] = []
+        if name not in self.crews[place]:
+            self.crews[place].append(name)
+        return Instance(deployment, name, self)
+
+    def crashed(self, instance: Instance) -> None:
+        """Nothing is told: the next try finds the target down, and what it owes an answer for has a timeout."""
+
+    def replay(self, since: float, until: float, *, rules: list[str] | None = None) -> str:
+        """Send again, from now on, what happened from `since` to before `until` (virtual seconds); return the name of the replay.
+
+        It goes to all rules that match now, or only to those of the services named in `rules`. Handlers find the name in
+        `ctx.delivery.replay`. Minute after minute, in any order within a minute.
+        """
+        self.lab.check_open("replay")
+        if self.archive is None:
+            raise WiringError(f"bus {self.name} has no archive: build it with archive=True")
+        for each in rules or ():
+            if each not in self.queues:
+                raise WiringError(known(f"rule on bus {self.name}", each, list(self.queues)))
+        self._replays += 1
+        name = f"replay-{self._replays}"
+        random = self.lab.random(f"{self.name}/{name}")
+        for n, event in enumerate(self.archive.replay(since, until, self.lab.now, random)):
+            self.kernel.later((n + 1) * self.network.hop, self._again, event, name, rules)
+        return name
+
+    def _again(self, event: Event, name: str, rules: list[str] | None) -> None:
+        self._route(event, self.kernel.ns, self.rules.targets(event, replay=name, only=rules), name)
+
+
+BUSES: dict[str, type[Bus]] = {  # by preset
+    "redis-pubsub": PubSubBus, "sns": TopicBus, "sqs": TopicBus, "eventbridge": EventBus, "eventbridge-custom": EventBus,
+}  # fmt: skip
