@@ -109,6 +109,9 @@ def duplicates(trace: Trace, type: str | None = None) -> dict[tuple[str, str], i
     return {handled: count for handled, count in counts.items() if count > 1}
 
 
+CHANGES = {"ack": -1, "dead": -1, "discard": -1, "lapse": -1, "evict": -1, "redrive": 1, "hop": 1}  # of what a queue owns
+
+
 def backlog(trace: Trace, place: str) -> Series:
     """How many messages queue `place` ("shop/payment") owns, from each change on: those that wait and those not yet
     acked.
@@ -123,7 +126,7 @@ def backlog(trace: Trace, place: str) -> Series:
         if row.kind == "publish" and row.place == broker:
             change = row.note.split().count(name)
         elif row.place == place:
-            change = {"ack": -1, "dead": -1, "discard": -1, "redrive": 1}.get(row.kind, 0) - (row.note == AT_MOST_ONCE)
+            change = CHANGES.get(row.kind, 0) - (row.note == AT_MOST_ONCE)
         if change:
             depth += change
             series.append((row.time, depth))

@@ -68,8 +68,11 @@ class Context(Protocol):
     def sleep(self, seconds: float) -> Awaitable[None]:
         """Work, or wait, for so long."""
 
-    def publish(self, type: str, data: Any = None, key: str | None = None) -> Awaitable[Event]:
-        """Publish what follows from the event at hand; return when the broker has confirmed it."""
+    def publish(self, type: str, data: Any = None, key: str | None = None, **properties: Any) -> Awaitable[Event]:
+        """Publish what follows from the event at hand; return when the broker has confirmed it.
+
+        properties, to a broker: headers, priority, ttl (seconds), persistent, mandatory.
+        """
 
     def call(self, service: str, data: Any = None, *, timeout: float, key: str | None = None) -> Awaitable[Any]:
         """Ask a service and wait for its answer. Raises CallTimeout (outcome unknown) or CallRefused (outcome no)."""

@@ -5,12 +5,16 @@ live objects after every row.
 """
 
 import json
+from bisect import bisect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 from edakit.event import Event, freeze
 from edakit.trace import AT_MOST_ONCE, Row
+
+RETURNED = 256  # above every priority: where a quorum queue puts what was returned
 
 
 @dataclass
@@ -20,6 +24,50 @@ class QueueState:
     ready: list[tuple[Event, int]] = field(default_factory=list)
     unacked: dict[int, tuple[Event, int, str]] = field(default_factory=dict)  # tag -> event, count, consumer
     dead: list[Event] = field(default_factory=list)
+    arguments: dict[str, Any] = field(default_factory=dict, compare=False)  # of a declared queue; that keeps messages by these:
+    orders: list[tuple[int, int]] = field(default_factory=list, compare=False, repr=False)  # beside ready: minus priority, number
+    out: dict[int, tuple[int, int]] = field(default_factory=dict, compare=False, repr=False)  # beside unacked
+    taken: int = field(default=0, compare=False, repr=False)
+
+    def put(self, event: Event, count: int = 0, order: tuple[int, int] | None = None) -> None:
+        """Take a message at the end; in a declared queue behind those of its priority, or at the place it had."""
+        if not self.arguments:
+            self.ready.append((event, count))
+            return
+        if order is None:
+            self.taken += 1
+            order = (-min(event.extensions.get("priority", 0), self.arguments["max_priority"]), self.taken)
+        n = bisect(self.orders, order)
+        self.orders.insert(n, order)
+        self.ready.insert(n, (event, count))
+
+    def give_back(self, tag: int) -> None:
+        """What was out is ready again: at the front; in a classic declared queue where it was, in a quorum queue behind the returned."""
+        event, count, _ = self.unacked.pop(tag)
+        if not self.arguments:
+            self.ready.insert(0, (event, count))
+            return
+        order = self.out.pop(tag)
+        if self.arguments["type"] == "quorum":
+            self.taken += 1
+            order = (-RETURNED, self.taken)
+        self.put(event, count, order)
+
+    def take_head(self) -> Event:
+        """The message at the head leaves."""
+        if self.arguments:
+            self.orders.pop(0)
+        return self.ready.pop(0)[0]
+
+    def restart(self) -> None:
+        """The broker has crashed: what was out is back, what is not durable is gone."""
+        for tag in list(self.unacked) if self.arguments else reversed(list(self.unacked)):
+            self.give_back(tag)
+        durable, quorum = self.arguments.get("durable", True), self.arguments.get("type") == "quorum"
+        keep = [durable and (quorum or event.extensions.get("deliverymode") != 1) for event, _ in self.ready]
+        self.ready = list(compress(self.ready, keep))
+        self.orders = list(compress(self.orders, keep))
+        self.dead = [event for event in self.dead if durable and (quorum or event.extensions.get("deliverymode") != 1)]
 
 
 @dataclass
@@ -82,7 +130,7 @@ def fold(state: State, row: Row) -> None:
 
 def _publish(state: State, row: Row) -> None:
     for name in row.note.split():
-        state.queue(f"{row.place}/{name}").ready.append((_some(row), 0))
+        state.queue(f"{row.place}/{name}").put(_some(row))
 
 
 def _deliver(state: State, row: Row) -> None:
@@ -96,6 +144,8 @@ def _taken(queue: QueueState, row: Row) -> tuple[Event, int]:
     """The message of a row, out of those that wait: nearly always the first, but one that is delayed or blocked lets others pass."""
     ready, event = queue.ready, row.event
     first = next((n for n, (waiting, _) in enumerate(ready) if waiting is event or waiting == event), 0)
+    if queue.arguments:
+        queue.out[row.tag] = queue.orders.pop(first)
     return ready.pop(first)
 
 
@@ -104,9 +154,26 @@ def _ack(state: State, row: Row) -> None:
 
 
 def _requeue(state: State, row: Row) -> None:
+    state.queue(row.place).give_back(row.tag)
+
+
+def _declare(state: State, row: Row) -> None:
+    state.queue(row.place).arguments = json.loads(row.note)
+
+
+def _head(state: State, row: Row) -> None:
     queue = state.queue(row.place)
-    event, count, _ = queue.unacked.pop(row.tag)
-    queue.ready.insert(0, (event, count))
+    event = queue.take_head()
+    if row.tag:
+        queue.dead.append(event)
+
+
+def _crash(state: State, row: Row) -> None:
+    state.down.add(row.who)
+    if row.place == row.who:  # a broker
+        for place, queue in state.queues.items():
+            if place.startswith(f"{row.place}/"):
+                queue.restart()
 
 
 def _dead(state: State, row: Row) -> None:
@@ -126,7 +193,7 @@ def _discard(state: State, row: Row) -> None:
 
 def _redrive(state: State, row: Row) -> None:
     queue = state.queue(row.place)
-    queue.ready.append((queue.dead.pop(0), 0))
+    queue.put(queue.dead.pop(0))
 
 
 def _append(state: State, row: Row) -> None:
@@ -203,6 +270,10 @@ CHANGES: dict[str, Callable[[State, Row], None]] = {
     "requeue": _requeue,
     "dead": _dead,
     "discard": _discard,
+    "declare": _declare,
+    "lapse": _head,
+    "evict": _head,
+    "hop": lambda state, row: state.queue(row.place).put(_some(row)),
     "redrive": _redrive,
     "append": _append,
     "assign": _assign,
@@ -216,7 +287,7 @@ CHANGES: dict[str, Callable[[State, Row], None]] = {
     "write": _write,
     "saga": _saga,
     "step": _step,
-    "crash": lambda state, row: state.down.add(row.who),
+    "crash": _crash,
     "restart": lambda state, row: state.down.discard(row.who),
     "hold": lambda state, row: state.held.add(row.place),
     "release": lambda state, row: state.held.discard(row.place),

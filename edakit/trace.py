@@ -32,6 +32,12 @@ KINDS = {
     "requeue": "delivery `tag` goes back to the front of queue `place`; `note` says why",
     "dead": "delivery `tag` is given up and kept among the dead letters of queue `place` (0: it was waiting); `note` says why",
     "discard": "delivery `tag` is thrown away (0: it was waiting, -1: the oldest dead letter); `note` says why",
+    "declare": "queue `place` is declared; `note` is the JSON of its arguments",
+    "lapse": "queue `place` loses the message at its head, which is older than its TTL; `tag` 1: kept among the dead letters",
+    "evict": "queue `place` is too long and loses the message at its head; `tag` 1: kept among the dead letters",
+    "hop": "queue `place` takes a dead letter of queue `who`; `note` is the reason (rejected, expired, maxlen, delivery_limit)",
+    "refuse": "queue `place` is full and does not take the event of `who`",
+    "return": "broker `place` gives the event back to `who`: it was mandatory, and no queue gets it",
     "redrive": "the oldest dead letter of queue `place` goes back to the end of the queue, its count at zero",
     "stale": "`who` settled delivery `tag` too late: it was closed already, and nothing changes",
     "append": "partition `place` has written the event of `who` at offset `tag`",
@@ -60,8 +66,8 @@ KINDS = {
     "release": "link `place` lets go of what it held",
     "cut": "link `place` is broken: what it is given is lost",
     "mend": "link `place` works again",
-    "crash": "`who` is gone, with its memory",
-    "restart": "`who` is back, knowing nothing",
+    "crash": "`who` is gone, with its memory; a broker with its connections and all that is not durable",
+    "restart": "`who` is back, knowing nothing; a broker with what is durable",
     "log": "`who` says `note`",
 }
 __doc__ = __doc__.replace("{kinds}", "\n".join(f"    {kind:10} {text}" for kind, text in KINDS.items()))

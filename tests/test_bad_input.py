@@ -37,7 +37,7 @@ class System:
 
 WRONG = {
     # what a person does: (the call, what the line must say)
-    "an unknown exchange type": (lambda s: s.lab.broker("b", exchange="topik"), ["'topik'", "direct, fanout, topic"]),
+    "an unknown exchange type": (lambda s: s.lab.broker("b", exchange="topik"), ["'topik'", "direct, fanout, headers, topic"]),
     "an unknown option": (lambda s: s.lab.broker("b", exchang="topic"), ["exchang", "options are: exchange"]),
     "an unknown preset": (lambda s: s.lab.stream("b", like="kafak"), ["'kafak'", "known: kafka"]),
     "an unknown queue": (lambda s: s.shop.depth("paymnt"), ["'paymnt'", "known: payment"]),

@@ -108,5 +108,5 @@ def test_illegal_steps_raise_and_change_nothing():
     with pytest.raises(WiringError, match=r"no binding named 'order\.# -> payment'; known: order\.placed -> payment"):
         exchange.unbind("payment", "order.#")
     assert exchange.bindings == [("order.placed", "payment")]
-    with pytest.raises(WiringError, match="no exchange type named 'topik'; known: direct, fanout, topic"):
+    with pytest.raises(WiringError, match="no exchange type named 'topik'; known: direct, fanout, headers, topic"):
         Exchange("shop", "topik")

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+import queue_systems
 import stream_systems
 import systems
 
@@ -146,6 +147,16 @@ def test_the_fold_equals_the_live_state_of_streams_that_forget(first):
         lab.close()
 
 
+@pytest.mark.parametrize("first", range(0, 80, 20))
+def test_the_same_for_queues_with_arguments_on_a_broker_that_crashes(first):
+    for number in range(first, first + 20):
+        lab = queue_systems.build(Watched(number), number)
+        lab.run(60)
+        assert lab.checked == len(lab.trace) > 50
+        assert Trace.from_json(lab.trace.to_json()).state_at(lab.now) == lab.trace.state_at(lab.now) == lab.folded
+        lab.close()
+
+
 @pytest.mark.parametrize("first", range(0, 40, 10))
 def test_the_same_for_buses(first):
     for number in range(first, first + 10):
@@ -159,6 +170,7 @@ def test_the_random_systems_write_every_kind_of_row():
     kinds = set()
     for number in range(40):
         kinds |= set(systems.build(Lab(number), number).run(60).trace.counts())
+        kinds |= set(queue_systems.build(Lab(number), number).run(60).trace.counts())
         kinds |= set(stream_systems.build(Lab(number), number).run(60).trace.counts())
     assert kinds == set(KINDS)
 

@@ -1,13 +1,17 @@
 """Which queues a message reaches. Everything that decides where a message goes lives here; nothing here knows the time.
 
 Exchange types as in AMQP 0-9-1 (https://www.rabbitmq.com/docs/exchanges): `direct` compares the routing key with the binding
-key, `topic` matches patterns, `fanout` ignores the key. A message reaches a queue once, however many bindings cover it. A message
-that no binding covers is dropped without a word: publishers who care must ask.
+key, `topic` matches patterns, `fanout` ignores the key, `headers` looks at the headers instead (see `headers_match`). A message
+reaches a queue once, however many bindings cover it. A message that no binding covers is dropped without a word: publishers who
+care must ask (mandatory).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from edakit.broker.headers import headers_match
 from edakit.errors import WiringError, known
+from edakit.event import NOTHING
 from edakit.topics import topic_matches
 
 COVERS: dict[str, Callable[[str, str], bool]] = {
@@ -21,27 +25,38 @@ class Exchange:
     """Bindings, and the queues that a routing key reaches through them, in the order of binding."""
 
     def __init__(self, name: str, kind: str = "topic") -> None:
-        if kind not in COVERS:
-            raise WiringError(known("exchange type", kind, list(COVERS)))
+        if kind not in COVERS and kind != "headers":
+            raise WiringError(known("exchange type", kind, [*COVERS, "headers"]))
         self.name, self.kind = name, kind
-        self.bindings: list[tuple[str, str]] = []  # pattern, queue
+        self.bindings: list[tuple[Any, str]] = []  # pattern (headers: arguments), queue
         self.routes: dict[str, tuple[str, ...]] = {}  # what `route` has found out; forgotten when a binding changes
 
-    def bind(self, queue: str, pattern: str = "#") -> None:
-        """Let a queue receive what the pattern covers. Binding twice is binding once."""
+    def bind(self, queue: str, pattern: str | Mapping[str, Any] = "#") -> None:
+        """Let a queue receive what the pattern covers; for headers, what the arguments cover. Binding twice is binding once.
+
+        Raises WiringError for a pattern where arguments are needed or the reverse, ArgumentError for an x-match that is none.
+        """
+        if isinstance(pattern, Mapping) != (self.kind == "headers"):
+            raise WiringError(
+                f"bind={pattern!r}: a headers exchange binds by arguments, as {{'format': 'pdf'}}; others by a pattern"
+            )
+        if isinstance(pattern, Mapping):
+            headers_match(pattern, {})
         if (pattern, queue) not in self.bindings:
             self.bindings.append((pattern, queue))
             self.routes.clear()
 
-    def unbind(self, queue: str, pattern: str = "#") -> None:
+    def unbind(self, queue: str, pattern: str | Mapping[str, Any] = "#") -> None:
         """Take a binding back. Raises WiringError if there is none."""
         if (pattern, queue) not in self.bindings:
             raise WiringError(known("binding", f"{pattern} -> {queue}", [f"{p} -> {q}" for p, q in self.bindings]))
         self.bindings.remove((pattern, queue))
         self.routes.clear()
 
-    def route(self, key: str) -> tuple[str, ...]:
-        """The names of the queues that a routing key reaches, each once. A key seen before costs one dictionary lookup."""
+    def route(self, key: str, headers: Mapping[str, Any] = NOTHING) -> tuple[str, ...]:
+        """The names of the queues that a message reaches, each once. A routing key seen before costs one dictionary lookup."""
+        if self.kind == "headers":
+            return tuple(dict.fromkeys(queue for arguments, queue in self.bindings if headers_match(arguments, headers)))
         names = self.routes.get(key)
         if names is None:
             covers = COVERS[self.kind]

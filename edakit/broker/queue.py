@@ -12,9 +12,12 @@ Sources: AMQP 0-9-1 basic.qos, basic.ack, basic.nack; https://www.rabbitmq.com/d
 """
 
 from collections import deque
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from edakit.event import Event
+
+if TYPE_CHECKING:
+    from edakit.broker.declared import Death, Mark
 
 Settled = Literal["ack", "requeue", "dead", "discard", "stale"]
 
@@ -35,7 +38,8 @@ class Consumer:
 class Delivery:
     """One message handed to one consumer. `count`: how many times it has been delivered, this time included."""
 
-    __slots__ = ("consumer", "count", "event", "place", "queue", "tag")
+    __slots__ = ("consumer", "count", "event", "mark", "place", "queue", "tag")
+    mark: "Mark"  # only of a declared queue
 
     def __init__(self, queue: "Queue", tag: int, event: Event, count: int, consumer: Consumer) -> None:
         self.queue, self.place, self.tag, self.event, self.count, self.consumer = queue, queue.place, tag, event, count, consumer
@@ -44,6 +48,11 @@ class Delivery:
     def redelivered(self) -> bool:
         """Whether some consumer may have seen it before."""
         return self.count > 1
+
+    @property
+    def deaths(self) -> "tuple[Death, ...]":
+        """Where the message was dead-lettered before, the latest first (RabbitMQ's x-death header)."""
+        return self.mark.deaths if hasattr(self, "mark") else ()
 
 
 class Queue:
@@ -64,8 +73,8 @@ class Queue:
     def __len__(self) -> int:
         return len(self.ready) + len(self.unacked)
 
-    def put(self, event: Event) -> None:
-        """Take a message at the end."""
+    def put(self, event: Event, now: int = 0) -> None:
+        """Take a message at the end. What `now` is matters only to a queue declared with arguments."""
         self.ready.append((event, 0))
 
     def next(self) -> Delivery | None:
@@ -108,13 +117,21 @@ class Queue:
         self.ready.appendleft((delivery.event, delivery.count))
         return "requeue"
 
-    def redrive(self) -> Event | None:
+    def redrive(self, now: int = 0) -> Event | None:
         """Put the oldest dead letter back at the end of the queue, its count at zero; None if there is none."""
         if not self.dead:
             return None
         event = self.dead.pop(0)
-        self.put(event)
+        self.put(event, now)
         return event
+
+    def restart(self) -> None:
+        """The broker starts again: nobody is subscribed, what was out is ready, and only persistent messages are left."""
+        back = [(held.event, held.count) for held in self.unacked.values()]
+        self.unacked.clear()
+        self._turn.clear()
+        self.ready = deque(entry for entry in (*back, *self.ready) if survives(entry[0]))
+        self.dead = [event for event in self.dead if survives(event)]
 
     def join(self, consumer: Consumer) -> None:
         """A consumer subscribes, once."""
@@ -128,3 +145,8 @@ class Queue:
         if consumer in self._turn:
             self._turn.remove(consumer)
         return [held for held in reversed(self.unacked.values()) if held.consumer is consumer]
+
+
+def survives(event: Event) -> bool:
+    """Whether a message is persistent, as all are that do not say otherwise (AMQP's delivery mode 1 is transient)."""
+    return event.extensions.get("deliverymode") != 1

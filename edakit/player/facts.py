@@ -75,7 +75,7 @@ def _named(row: Row) -> Iterator[Fact]:
     """The facts that a row may have changed: those about what it names."""
     if row.kind == "publish":
         yield from (("queue", f"{row.place}/{name}") for name in row.note.split())
-    elif row.kind in ("deliver", "ack", "requeue", "dead", "discard", "redrive"):
+    elif row.kind in ("deliver", "ack", "requeue", "dead", "discard", "redrive", "declare", "lapse", "evict", "hop"):
         yield ("queue", row.place)
     elif row.kind == "append":
         yield ("log", row.place)
@@ -115,6 +115,9 @@ class Ledger:
                 self.again.add(n)
             for fact in _named(row):
                 self._note(n, fact)
+            if row.kind == "crash" and row.place == row.who:  # a broker, and with it all its queues
+                for place in self.state.queues:
+                    self._note(n, ("queue", place))
 
     def _note(self, n: int, fact: Fact) -> None:
         value = READ[fact[0]](self.state, *fact[1:])

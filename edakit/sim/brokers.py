@@ -7,11 +7,13 @@ leaves unsettled is given back after `ack_timeout`; a crashed consumer's at once
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from edakit.broker.declared import Declared, message_properties
 from edakit.broker.exchange import Exchange
 from edakit.broker.queue import Consumer, Delivery, Queue
-from edakit.errors import ArgumentError, Livelock, Refused, WiringError, known
+from edakit.errors import ArgumentError, Livelock, Refused, WiringError
 from edakit.event import Event
-from edakit.service import checked_name
+from edakit.service import Service, checked_name
+from edakit.sim.declared import DeclaredQueues, Route, name_of
 from edakit.sim.kernel import Task
 from edakit.sim.runtime import PATIENCE, Instance
 from edakit.units import nanoseconds
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 ENDLESS = 1000  # so often a queue without a limit may give one message back before the run is called endless
 
 
-class Broker:
+class Broker(DeclaredQueues):
     """An exchange, its queues and their consumers."""
 
     kind = "broker"
@@ -37,6 +39,8 @@ class Broker:
         inline: bool = False,
         ack_timeout: float = 30,
         delivery_limit: int | None = None,
+        default_queue_type: str = "classic",
+        alternate: str | None = None,
     ) -> None:
         if delivery_limit is not None and not (isinstance(delivery_limit, int) and delivery_limit >= 1):
             raise WiringError(f"delivery_limit={delivery_limit!r}: 1 or more, or None for no limit")
@@ -46,24 +50,26 @@ class Broker:
         self.queues: dict[str, Queue] = {}
         self._pending = lab.pending
         self.ack_timeout = nanoseconds(ack_timeout, "ack_timeout")
-        self._routes: dict[tuple[str, ...], tuple[list[Queue], str]] = {}  # names: the queues, and how a row names them
+        self._routes: dict[
+            tuple[str, ...], tuple[list[Queue], str, bool]
+        ] = {}  # names: queues, how a row names them, nothing special
+        self.default_queue_type, self.alternate, self.up = default_queue_type, alternate, True
+        self._unbound: set[str] = set()  # declared without a binding of their own, and not deployed on yet
+        self._promised = {alternate} if alternate is not None else set()  # named by others, to be declared when they are needed
 
-    def queue(self, name: str, *, bind: str = "#", limit: int | None = None, dead_letter: bool = True) -> Queue:
-        """Declare a queue and bind it. Raises WiringError if it is there already."""
-        if checked_name("queue", name) in self.queues:
-            raise WiringError(f"broker {self.name} has a queue {name!r} already; known: {', '.join(self.queues)}")
-        self.queues[name] = queue = Queue(f"{self.name}/{name}", limit, dead_letter=dead_letter)
-        self.exchange.bind(name, bind)
-        return queue
-
-    def publish(self, type: str, data: Any = None, key: str | int | None = None, *, source: str = "client") -> Event:
+    def publish(
+        self, type: str, data: Any = None, key: str | int | None = None, *, source: str = "client", **properties: Any
+    ) -> Event:
         """Publish from outside, as a client does: the event is on its way when the lab runs. Nobody waits for a confirm.
 
+        properties: headers, priority, ttl, persistent, mandatory; see `edakit.broker.declared.message_properties`.
         Raises PayloadError if the data is not JSON, ClosedError if the lab is closed.
         """
         if source not in self.lab.clients:
             self.lab.client(source)
         event = self.lab.event(type, data, key, source, None)
+        if properties:
+            event = event._replace(extensions=message_properties(**properties))
         if quick := self.network.quick:
             quick(self.accept, (event, event.ns))
         else:
@@ -72,31 +78,74 @@ class Broker:
 
     def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
         """Take an event: route it, then see who can have it."""
-        names = self.exchange.routes.get(event.type) or self.exchange.route(event.type)
-        route = self._routes.get(names)
-        if route is None:
-            route = self._routes[names] = [self.queues[name] for name in names], " ".join(names)
-        queues, note = route
+        names = self.exchange.routes.get(event.type) or self.exchange.route(event.type, event.extensions)
+        queues, note, plain = self._routes.get(names) or self._find(names)
+        if not plain:
+            self._take(event, since, confirm, queues)
+            return
         for queue in queues:
             queue.put(event)
         self.write((self.kernel.ns, "publish", self.name, event.source, event, 0, since, note))
         if confirm:
-            source, task, ticket = confirm
-            self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket, True)
-            if self.network.disturbed:  # since the message left, perhaps: then its sender has no time limit yet
-                self.kernel.timer(max(0, since + PATIENCE - self.kernel.ns), task, ticket)
+            self._confirm(event, since, *confirm)
         for queue in queues:
+            self.push(queue)
+
+    def _find(self, names: tuple[str, ...]) -> Route:
+        """The queues of these names; whether all is as usual: there is one, and none has arguments."""
+        queues = [self.queues[name] for name in names]
+        found = self._routes[names] = queues, " ".join(names), bool(names) and not any(isinstance(q, Declared) for q in queues)
+        return found
+
+    def _confirm(self, event: Event, since: int, source: str, task: Task, ticket: int, refused: str = "") -> None:
+        """Answer a publisher who waits: taken, or why not."""
+        self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket, refused or True)
+        if self.network.disturbed:  # since the message left, perhaps: then its sender has no time limit yet
+            self.kernel.timer(max(0, since + PATIENCE - self.kernel.ns), task, ticket)
+
+    def _take(self, event: Event, since: int, confirm: tuple[str, Task, int] | None, queues: list[Queue]) -> None:
+        """Take an event where not all is as usual: queues with arguments, no queue at all, or a broker that is down."""
+        ns, refused = self.kernel.ns, ""
+        if not self.up:
+            self.add(ns, "drop", f"{event.source}>{self.name}", event.source, event, 0, since, "publish")
+            if confirm:  # nobody will: its sender waits in vain
+                self.kernel.timer(max(0, since + PATIENCE - ns), *confirm[1:])
+            return
+        if not queues and self.alternate is not None:
+            queues = [self._queue(self.alternate)]
+        full = [queue for queue in queues if isinstance(queue, Declared) and queue.rejects]
+        taking = [queue for queue in queues if queue not in full]
+        for queue in taking:
+            queue.put(event, ns)
+        self.add(ns, "publish", self.name, event.source, event, 0, since, " ".join(map(name_of, taking)))
+        for queue in full:
+            refused = f"queue {queue.place} is full"
+            self.add(ns, "refuse", queue.place, event.source, event, 0, since, f"max_length={queue.arguments.max_length}")
+            if queue.arguments.overflow == "reject-publish-dlx":
+                self._dead_letter(queue, event, (), "maxlen")
+        if not queues and event.extensions.get("mandatory"):
+            refused = f"no queue of {self.name} gets {event.type}"
+            self.add(ns, "return", self.name, event.source, event, 0, since, refused)
+        if confirm:
+            self._confirm(event, since, *confirm, refused)
+        for queue in taking:
             self.push(queue)
 
     def ask(self, service: str, request: Event, since: int) -> None:
         """A request for a service deployed here waits in its queue, by the default exchange: the routing key is the queue."""
         queue = self.queues[service]
-        queue.put(request)
+        if not self.up:
+            self.add(self.kernel.ns, "drop", f"{request.source}>{self.name}", request.source, request, 0, since, "request")
+            return
+        queue.put(request, self.kernel.ns)
         self.add(self.kernel.ns, "publish", self.name, request.source, request, 0, since, service)
         self.push(queue)
 
     def push(self, queue: Queue) -> None:
         """Send out what may go out."""
+        if queue.__class__ is Declared:
+            self._tend(queue)
+            return
         while queue.ready and (delivery := queue.next()):
             consumer, event = delivery.consumer, delivery.event
             self.write((self.kernel.ns, "deliver", queue.place, consumer.name, event, delivery.tag, 0, ""))
@@ -149,6 +198,11 @@ class Broker:
         settled = queue.nack(delivery, requeue)
         note = f"delivered {delivery.count} times, the limit: {why}" if settled == "dead" and requeue else why
         self.add(self.kernel.ns, settled, queue.place, delivery.consumer.name, delivery.event, delivery.tag, since, note)
+        if isinstance(queue, Declared):
+            if settled == "discard":
+                self._dead_letter(queue, delivery.event, delivery.deaths, "delivery_limit" if requeue else "rejected")
+            elif settled == "requeue":
+                self._evict(queue)
         if settled == "requeue" and delivery.count >= ENDLESS:
             raise Livelock(
                 f"{queue.place} has given {delivery.event.id} back {ENDLESS:,} times ({why}) and would for ever, as a classic queue does: "
@@ -163,19 +217,36 @@ class Broker:
 
     def start(self, deployment: "Deployment", name: str) -> Instance:
         """A new instance subscribes to the queue of its service, which is made for the first."""
-        service = deployment.service
-        if service.name not in self.queues:
-            queue = Queue(f"{self.name}/{service.name}", deployment.delivery_limit, dead_letter=deployment.dead_letter)
-            self.queues[service.name] = queue
-            for pattern in service.handlers:
-                self.exchange.bind(service.name, pattern)
+        service, limit, dead_letter = deployment.service, deployment.delivery_limit, deployment.dead_letter
+        queue = self._queue(service.name) if service.name in self._promised else self.queues.get(service.name)
+        if queue is None:
+            if isinstance(dead_letter, str) or self.default_queue_type == "quorum":
+                queue = self._declare(service.name, limit, dead_letter)
+            else:
+                queue = self.queues[service.name] = Queue(f"{self.name}/{service.name}", limit, dead_letter=dead_letter)
+            self._bind(service)
+        elif service.name in self._unbound:  # declared for this service
+            self._unbound.remove(service.name)
+            self.exchange.unbind(service.name, self._everything)
+            self._bind(service)
         instance = Instance(deployment, name, self)
         if deployment.commit == "before":
             instance.arrive = partial(self._ack_first, instance)
-        instance.consumer = Consumer(name, deployment.prefetch, instance)
-        self.queues[service.name].join(instance.consumer)
-        self.push(self.queues[service.name])
+        if self.up:
+            self._connect(instance)
         return instance
+
+    def _bind(self, service: Service) -> None:
+        for pattern in service.handlers if self.exchange.kind != "headers" else [self._everything]:
+            self.exchange.bind(service.name, pattern)
+
+    def _connect(self, instance: Instance) -> None:
+        """An instance subscribes to the queue of its service."""
+        if self.up and instance.up:
+            queue = self.queues[instance.service.name]
+            instance.consumer = Consumer(instance.name, instance.deployment.prefetch, instance)
+            queue.join(instance.consumer)
+            self.push(queue)
 
     def crashed(self, instance: Instance) -> None:
         """The connection of a dead consumer ends: the broker hears of it after all that was sent on it."""
@@ -183,6 +254,8 @@ class Broker:
 
     def _disconnected(self, instance: Instance) -> None:
         queue = self.queues[instance.service.name]
+        if instance.consumer is None:  # begun and ended while the broker was down
+            return
         for delivery in queue.leave(instance.consumer):
             self._give_back(delivery, self.kernel.ns, True, "its consumer is gone")
         self.push(queue)
@@ -230,15 +303,10 @@ class Broker:
         return len(found.dead)
 
     def _redrive_one(self, queue: Queue) -> None:
-        event = queue.redrive()
+        event = queue.redrive(self.kernel.ns)
         if event is not None:
             self.add(self.kernel.ns, "redrive", queue.place, "operator", event)
             self.push(queue)
-
-    def _queue(self, name: str) -> Queue:
-        if name not in self.queues:
-            raise WiringError(known(f"queue on broker {self.name}", name, list(self.queues)))
-        return self.queues[name]
 
     def depth(self, queue: str) -> int:
         """How many messages a queue holds now, unacked ones included."""

@@ -50,9 +50,11 @@ class Lab(World):
     recipe: Any = None  # how `run` built this lab, for `fork`
 
     def broker(self, name: str, *, like: str | None = None, **options: Any) -> Broker:
-        """A message broker. like: "rabbitmq", "rabbitmq-quorum" or "in-process"; options: exchange, ack_timeout (seconds)."""
+        """A message broker. like: "rabbitmq", "rabbitmq-quorum" or "in-process"; options: exchange (topic, direct, fanout, headers),
+        ack_timeout (seconds), delivery_limit, default_queue_type ("classic" or "quorum"), alternate (the queue for what no other gets).
+        """
         chosen = {**settings(like, "broker"), **options}
-        return self._build(Broker, name, chosen, "exchange (topic, direct, fanout), ack_timeout (seconds), delivery_limit")
+        return self._build(Broker, name, chosen, "exchange, ack_timeout, delivery_limit, default_queue_type, alternate")
 
     def stream(self, name: str, *, partitions: int = 1, like: str | None = None, **options: Any) -> Stream:
         """A topic of an event stream. like: "kafka"; options: see `edakit.sim.streams.Stream`."""
@@ -210,17 +212,25 @@ class Lab(World):
                     self.network.disturb(each)
 
     def crash(self, name: str, *, at: float | None = None, restart_after: float | None = None) -> None:
-        """Kill a service (all its instances) or one instance, at a time or now; memory is lost, what it sent is not."""
-        if name not in self.deployments and name not in self.instances:
-            raise WiringError(known("service or instance", name, [*self.deployments, *self.instances]))
+        """Kill a service (all its instances), one instance or a broker, at a time or now; memory is lost, what it sent is not.
+
+        A broker keeps its durable queues and the persistent messages in them.
+        """
+        self._check_mortal(name)
         self._at(at, self.strike, name, restart_after)
 
     def restart(self, name: str, *, at: float | None = None) -> None:
         """Start what is down under this name again, at a time or now."""
-        if name not in self.deployments and name not in self.instances:
-            raise WiringError(known("service or instance", name, [*self.deployments, *self.instances]))
+        self._check_mortal(name)
         for each in [key for key, instance in self.instances.items() if name in (key, instance.service.name)]:
             self._at(at, self.revive, each)
+        if isinstance(home := self.homes.get(name), Broker):
+            self._at(at, home.recover)
+
+    def _check_mortal(self, name: str) -> None:
+        brokers = [each for each, home in self.homes.items() if isinstance(home, Broker)]
+        if name not in self.deployments and name not in self.instances and name not in brokers:
+            raise WiringError(known("service or instance", name, [*self.deployments, *self.instances, *brokers]))
 
     def hold(self, a: str, b: str, *, at: float | None = None) -> None:
         """Keep what is sent between two nodes, at a time or from now on; it stays in flight until `release`."""

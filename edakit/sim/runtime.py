@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edakit.broker.declared import message_properties
 from edakit.chance import Random
 from edakit.errors import CallFailed, CallRefused, CallTimeout, EdakitError, ForeignAwait, Mistake, Refused, WiringError
 from edakit.event import Event
@@ -220,14 +221,18 @@ class SimContext:
         self.verb("sleep")
         await self.instance.kernel.sleep(ns)
 
-    async def publish(self, type: str, data: Any = None, key: str | None = None) -> Event:
+    async def publish(self, type: str, data: Any = None, key: str | None = None, **properties: Any) -> Event:
         """Publish what follows from the event at hand; return when it is confirmed. The key is that of the cause if none is given.
 
-        Raises CallTimeout after 5 s without a confirm (it may have arrived), PayloadError if the data is not JSON.
+        properties, to a broker: headers, priority, ttl, persistent, mandatory (see `edakit.broker.message_properties`).
+        Raises CallTimeout after 5 s without a confirm (it may have arrived), CallRefused if a queue is full or a mandatory event
+        reaches none (other queues have it all the same), PayloadError if the data is not JSON.
         """
         instance, cause = self.instance, self.event
         lab, outlet = instance.lab, instance.deployment.outlet or self.outlet()
         event = lab.event(type, data, cause.key if key is None and cause else key, instance.name, cause)
+        if properties:
+            event = event._replace(extensions=message_properties(**properties))
         if lab.crashes or not instance.up:
             self.verb("publish")
         if outlet.inline:
@@ -238,7 +243,10 @@ class SimContext:
         network.send("publish", instance.name, outlet.name, event, outlet.accept, event, kernel.ns, (instance.name, task, ticket))
         if network.disturbed:
             kernel.timer(PATIENCE, task, ticket)
-        if not await kernel.park("the broker's confirm"):
+        confirm = await kernel.park("the broker's confirm")
+        if confirm is not True:
+            if confirm:
+                raise CallRefused(confirm)
             raise CallTimeout(f"{outlet.name} has not confirmed {event.id} within {PATIENCE // SECOND} s: it may have it or not")
         return event
 

@@ -151,6 +151,11 @@ class World:
 
     def strike(self, name: str, restart_after: float | None) -> None:
         """Kill now what is up under this name."""
+        broker: Any = self.homes.get(name)  # of homes, only a broker can be named here
+        if broker is not None:
+            broker.fail()
+            if restart_after is not None:
+                self.kernel.later(nanoseconds(restart_after, "restart_after"), broker.recover)
         for each in [key for key, instance in self.instances.items() if name in (key, instance.service.name) and instance.up]:
             self.instances[each].crash()
             if restart_after is not None:
