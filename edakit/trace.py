@@ -41,6 +41,8 @@ KINDS = {
     "redrive": "the oldest dead letter of queue `place` goes back to the end of the queue, its count at zero",
     "stale": "`who` settled delivery `tag` too late: it was closed already, and nothing changes",
     "append": "partition `place` has written the event of `who` at offset `tag`",
+    "resend": "`who` has no answer, or a no, and sends a batch to partition `place` again: the one that begins with this event; try `tag`",
+    "decline": "partition `place` does not take the event of `who`; `note` says why (duplicate, out of order, not enough replicas)",
     "assign": "group `note` gives partition `place` to `who` (empty: to nobody), who goes on from `tag`, the committed offset",
     "fetch": "partition `place` hands the record at offset `tag` to `who`; `note` is the group",
     "commit": "group `note` has `tag` as its next offset to read in partition `place`",

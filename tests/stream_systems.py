@@ -3,6 +3,8 @@
 import random
 
 from edakit import Crash, Exponential, Faults, Lab, Service
+from edakit.errors import CallTimeout
+from edakit.stream import Producer
 
 
 def reader(name: str, rate: float) -> Service:
@@ -54,9 +56,26 @@ def build(lab: Lab, number: int) -> Lab:
         lab.at(0.2 * n, lambda n=n: log.publish("stock.gone", None, key=n % 5))
     if not chosen["compact"]:
         lab.workload(log, "page.seen", every=0.07, count=20, source="web")
+    relay, quick = Service("relay"), pick.random() < 0.5
+
+    @relay.on("stock.counted")
+    async def pass_on(event, ctx):
+        try:
+            await ctx.publish("stock.low" if quick else "stock.seen", {"of": event.id})
+        except CallTimeout:
+            ctx.log("nobody knows")
+
+    lab.deploy(relay, on=log, prefetch=1)
+    safe = pick.random() < 0.5
+    for name in ("shop", "relay"):
+        if pick.random() < 0.7:
+            log.producer(name, Producer(
+                acks="all" if safe else pick.choice([0, 1]), idempotence=safe, in_flight=pick.choice([1, 5]), linger=0.02,
+                batch=pick.choice([1, 3]), timeout=0.05, backoff=0.01, retries=pick.choice([1, 9]),
+            ))  # fmt: skip
     lab.faults(Crash("slow.1", at=pick.random() * 2, restart_after=pick.choice([0.1, 1])))
     if pick.random() < 0.5:
-        lab.faults(Faults(drop=0.05, delay=Exponential(0.005)))
+        lab.faults(Faults(drop=0.1, delay=Exponential(0.005)))
     if pick.random() < 0.5:
         late = reader("late", 100)
         lab.at(0.8, lambda: lab.deploy(late, on=log, group="slow", delivery_limit=2))

@@ -11,7 +11,7 @@ from edakit.errors import ArgumentError, WiringError
 from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
-    from edakit.sim.streams import Stream
+    from edakit.sim.topic import Topic
 
 
 class Retention:
@@ -36,12 +36,12 @@ class Retention:
         """Whether there is anything to look after."""
         return self.compact or self.age is not None or self.size is not None
 
-    def refuse(self, stream: "Stream", type: str) -> None:
+    def refuse(self, stream: "Topic", type: str) -> None:
         """A compacted topic takes no record without a key (Kafka: InvalidRecordException)."""
         if self.compact:
             raise WiringError(f"{type} has no key, and {stream.name} is compacted: of what would it be the last word? Give key=")
 
-    def look(self, stream: "Stream") -> None:
+    def look(self, stream: "Topic") -> None:
         """Do what the looks up to now have done."""
         if stream.kernel.ns < self.next:
             return
@@ -49,7 +49,7 @@ class Retention:
         self.next = at + self.every
         self.clean(stream, at)
 
-    def clean(self, stream: "Stream", ns: int) -> None:
+    def clean(self, stream: "Topic", ns: int) -> None:
         """Expire and compact each partition; a row for each that changes."""
         for log in stream.logs:
             if self.age is not None or self.size is not None:

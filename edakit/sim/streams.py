@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from edakit.errors import Livelock, Refused, WiringError, known
 from edakit.event import Event
-from edakit.service import checked_name
 from edakit.sim.coordinator import Coordinator, overdue
-from edakit.sim.kernel import Task
 from edakit.sim.retention import Retention
-from edakit.sim.runtime import PATIENCE, Instance
+from edakit.sim.runtime import Instance
+from edakit.sim.topic import Topic
 from edakit.stream.assign import STRATEGIES
 from edakit.stream.groups import Group
 from edakit.stream.log import Log
-from edakit.stream.partition import partition_for
 from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
     from edakit.sim.deployment import Deployment
+    from edakit.sim.kernel import Task
     from edakit.sim.world import World
 
 ENDLESS = 1000  # so often one record may fail before the run is called endless
@@ -64,11 +63,8 @@ class Member:
         self.watch: Task | None = None  # puts it out
 
 
-class Stream:
+class Stream(Topic):
     """Partitions, groups and their members."""
-
-    kind = "stream"
-    inline = False
 
     def __init__(
         self,
@@ -97,17 +93,11 @@ class Stream:
         retention_bytes: bytes a partition keeps (both whole segments of `segment` records; None: for ever); compact: keep the last
         record of each key, tombstones (no data) for `delete_retention` seconds; check: seconds between two looks at all that.
         """
-        if not isinstance(partitions, int) or partitions < 1:
-            raise WiringError(f"partitions={partitions!r}: a topic has 1 or more")
         if start not in ("earliest", "latest"):
             raise WiringError(f"start={start!r}: a new group begins at 'earliest' or 'latest'")
-        self.lab, self.name, self.start_at = lab, checked_name("topic", name), start
-        self.kernel, self.network, self.add = lab.kernel, lab.network, lab.trace.add
-        if not isinstance(sticky, int) or sticky < 1:
-            raise WiringError(f"sticky={sticky!r}: records without a key in a row to one partition, 1 or more")
         keep = Retention(retention, retention_bytes, compact, delete_retention, check, segment)
-        self.retention = keep if keep.wanted() else None
-        self.logs = [Log(f"{name}/{n}", segment) for n in range(partitions)]
+        super().__init__(lab, name, partitions, sticky, segment, keep)
+        self.start_at = start
         self.groups: dict[str, Group] = {}
         self.members: dict[str, Member] = {}  # by instance name
         if assignor is not None and assignor not in STRATEGIES:
@@ -115,42 +105,12 @@ class Stream:
         self.assignor, self.coordinators = assignor, dict[str, Coordinator]()
         self.patience = None if poll_timeout is None else nanoseconds(poll_timeout, "poll_timeout")
         self.session = nanoseconds(session_timeout, "session_timeout")
-        self._turn, self._sticky, self._run = 0, sticky, 0
 
-    def publish(self, type: str, data: Any = None, key: str | int | None = None, *, source: str = "client") -> Event:
-        """Publish from outside, as a client does: the event is on its way when the lab runs."""
-        event = self.lab.event(type, data, key, self.lab.client(source), None)
-        self.network.send("publish", source, self.name, event, self.accept, event, self.kernel.ns)
-        return event
-
-    def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
-        """Append an event to the partition of its key; without a key the partitions take turns."""
-        if self.retention:
-            self.retention.look(self)
-        number = self._keyless(event) if event.key is None else partition_for(event.key, len(self.logs))
-        log = self.logs[number]
-        offset = log.append(event)
-        self.add(self.kernel.ns, "append", log.place, event.source, event, offset, since)
-        if confirm:
-            source, task, ticket = confirm
-            self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket, True)
-            if self.network.disturbed:  # since the message left, perhaps: then its sender has no time limit yet
-                self.kernel.timer(max(0, since + PATIENCE - self.kernel.ns), task, ticket)
+    def written(self, number: int) -> None:
+        """There is something new to read in a partition: its readers ask for it if they have nothing to do."""
         for group in self.groups.values():
             if number in group.owner:
                 self.poll_soon(self.members[group.owner[number]])
-
-    def _keyless(self, event: Event) -> int:
-        """The partition of an event without a key: the one whose turn it is, for as many records as stick to it."""
-        if self.retention:
-            self.retention.refuse(self, event.type)
-        if self._run == 0:
-            self._turn = (self._turn + 1) % len(self.logs)
-        self._run = (self._run + 1) % self._sticky
-        return self._turn
-
-    async def run_inline(self, event: Event) -> None:
-        """Never asked for: a stream is not inline."""
 
     def ask(self, service: str, request: Event, since: int) -> None:
         """Refuse: a stream keeps what happened, it does not answer."""
@@ -379,12 +339,6 @@ class Stream:
             if member:
                 member.batch = [record for record in member.batch if record.partition != number]
                 self.poll_soon(member)
-
-    def clean(self) -> None:
-        """Expire and compact now, as the broker does every `check` seconds; with neither switched on nothing changes."""
-        self.lab.check_open("clean a stream")
-        if self.retention:
-            self.retention.clean(self, self.kernel.ns)
 
     def lag(self, group: str) -> int:
         """Records that a group has not committed yet."""

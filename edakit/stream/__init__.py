@@ -1,5 +1,5 @@
 """The rules of an event stream: `partition` says where a key goes, `log` keeps it, `compaction` what of it stays, `groups` who reads it,
-`assign` and `sticky` how they share.
+`assign` and `sticky` how they share, `rebalance` how they deal anew, `producer` how a writer sends.
 """
 
 from edakit.stream.assign import assign
@@ -7,5 +7,6 @@ from edakit.stream.compaction import Record, compact
 from edakit.stream.groups import Group
 from edakit.stream.log import Log
 from edakit.stream.partition import partition_for
+from edakit.stream.producer import Producer
 
-__all__ = ["Group", "Log", "Record", "assign", "compact", "partition_for"]
+__all__ = ["Group", "Log", "Producer", "Record", "assign", "compact", "partition_for"]

@@ -1,0 +1,126 @@
+"""The writing side of a stream in virtual time: which partition, in what order, and when a producer is told that it is safe."""
+
+from typing import TYPE_CHECKING, Any
+
+from edakit.errors import ArgumentError, CallTimeout, WiringError
+from edakit.event import Event
+from edakit.service import checked_name
+from edakit.sim.kernel import Task
+from edakit.sim.producers import Sender
+from edakit.sim.retention import Retention
+from edakit.sim.runtime import PATIENCE
+from edakit.stream.log import Log
+from edakit.stream.partition import partition_for
+from edakit.stream.producer import Producer, Sequences
+from edakit.trace import service_of
+from edakit.units import SECOND
+
+if TYPE_CHECKING:
+    from edakit.sim.world import World
+
+
+class Topic:
+    """Partitions and those who write to them."""
+
+    kind = "stream"
+
+    def __init__(self, lab: "World", name: str, partitions: int, sticky: int, segment: int, keep: Retention) -> None:
+        if not isinstance(partitions, int) or partitions < 1:
+            raise WiringError(f"partitions={partitions!r}: a topic has 1 or more")
+        if not isinstance(sticky, int) or sticky < 1:
+            raise WiringError(f"sticky={sticky!r}: records without a key in a row to one partition, 1 or more")
+        self.lab, self.name = lab, checked_name("topic", name)
+        self.kernel, self.network, self.add = lab.kernel, lab.network, lab.trace.add
+        self.retention = keep if keep.wanted() else None
+        self.logs = [Log(f"{name}/{n}", segment) for n in range(partitions)]
+        self.inline = False  # whether what services publish goes through `run_inline`: once anybody has a producer of their own
+        self._turn, self._sticky, self._run = 0, sticky, 0
+        self._producers: dict[str, Producer] = {}  # by client or service
+        self._senders: dict[str, Sender] = {}  # by client or instance
+        self._sequences: dict[int, Sequences] = {}  # by partition
+        self._ids = 0
+
+    def producer(self, name: str, producer: Producer) -> None:
+        """Let a client or a service publish to this stream as `producer` says: `orders.producer("web", Producer(acks=1, ...))`.
+
+        Without one an event is a batch of its own, sent once and never again. (What an outbox publishes is always sent so.)
+        """
+        self.lab.check_open("configure a producer")
+        if not isinstance(producer, Producer):
+            raise ArgumentError(f"producer={producer!r}: give how to send, such as Producer(acks=1, idempotence=False)")
+        self._producers[name] = producer
+        self.inline = True
+
+    def publish(self, type: str, data: Any = None, key: str | int | None = None, *, source: str = "client") -> Event:
+        """Publish from outside, as a client does: the event is on its way when the lab runs."""
+        event = self.lab.event(type, data, key, self.lab.client(source), None)
+        if source in self._producers:
+            self._sender(source, self._producers[source]).publish(event)
+        else:
+            self.network.send("publish", source, self.name, event, self.accept, event, self.kernel.ns)
+        return event
+
+    async def run_inline(self, event: Event) -> None:
+        """Publish for a service, and wait until it is as safe as its producer asks for. Raises CallTimeout if that cannot be said."""
+        producer = self._producers.get(service_of(event.source))
+        task, ticket, ns = self.kernel.current, self.kernel.ticket(), self.kernel.ns
+        if producer:
+            self._sender(event.source, producer).publish(event, (task, ticket))
+        else:
+            self.network.send("publish", event.source, self.name, event, self.accept, event, ns, (event.source, task, ticket))
+            if self.network.disturbed:
+                self.kernel.timer(PATIENCE, task, ticket)
+        if not await self.kernel.park("the broker's confirm"):
+            waited = (self.kernel.ns - ns) / SECOND
+            raise CallTimeout(f"{self.name} has not confirmed {event.id} within {waited:g} s: it may have it or not")
+
+    def _sender(self, name: str, producer: Producer) -> Sender:
+        """The producer that runs under a name now: that of a dead instance is as dead as it."""
+        found = self._senders.get(name)
+        if found is None or found.producer is not producer or found.instance is not self.lab.instances.get(name):
+            self._ids += 1
+            found = self._senders[name] = Sender(self, name, self._ids, producer)
+        return found
+
+    def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
+        """Append an event to the partition of its key; without a key the partitions take turns."""
+        if self.retention:
+            self.retention.look(self)
+        number = self.partition(event, self._sticky)
+        self.write(number, event, since)
+        if confirm:
+            source, task, ticket = confirm
+            self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket, True)
+            if self.network.disturbed:  # since the message left, perhaps: then its sender has no time limit yet
+                self.kernel.timer(max(0, since + PATIENCE - self.kernel.ns), task, ticket)
+        self.written(number)
+
+    def partition(self, event: Event, stick: int) -> int:
+        """Where an event goes: by its key; without one where the turn is, for so many records as stick together."""
+        if event.key is not None:
+            return partition_for(event.key, len(self.logs))
+        if self.retention:
+            self.retention.refuse(self, event.type)
+        if self._run == 0:
+            self._turn = (self._turn + 1) % len(self.logs)
+        self._run = (self._run + 1) % stick
+        return self._turn
+
+    def write(self, number: int, event: Event, since: int) -> None:
+        """Append an event to a partition."""
+        log = self.logs[number]
+        self.add(self.kernel.ns, "append", log.place, event.source, event, log.append(event), since)
+
+    def written(self, number: int) -> None:
+        """There is something new to read in a partition."""
+        raise NotImplementedError
+
+    def sequences(self, number: int) -> Sequences:
+        """What a partition knows of its idempotent producers."""
+        return self._sequences.setdefault(number, Sequences())
+
+    def clean(self) -> None:
+        """Expire and compact now, as the broker does every `check` seconds; with neither switched on nothing changes."""
+        self.lab.check_open("clean a stream")
+        if self.retention:
+            self.retention.clean(self, self.kernel.ns)
