@@ -113,10 +113,10 @@ PRESETS = {
         "bus",
         {
             "retries": (5, "tries after the first (MaxRetryAttempts)", "AWS EventBridge guide, Custom Event Bus, retry"),
-            "max_age": (300, "seconds an event is tried (MaxEventAgeInSeconds)", "AWS EventBridge guide, Custom Event Bus, retry"),
+            "max_age": (300, "seconds it is tried (MaxEventAgeInSeconds)", "AWS EventBridge guide, Custom Event Bus, retry"),
             "timeout": (5, "seconds a target has to answer", "AWS EventBridge guide, API destinations"),
             "invoke": ("request-response", "a target has an event when its handler is done", "AWS EventBridge guide, ordering"),
-            "fifo": (True, "a subscriber gets the events of a key one by one", "AWS EventBridge guide, Custom Event Bus, ordering"),
+            "fifo": (True, "the events of a key come one by one", "AWS EventBridge guide, Custom Event Bus, ordering"),
         },
     ),
     "http": Preset("server", {"threads": (8, "requests at once an instance; a choice of this kit", "no standard")}),

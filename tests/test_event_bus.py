@@ -3,14 +3,16 @@
 import random
 from statistics import mean
 
+import matplotlib.pyplot as plt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edakit import Crash, Faults, Lab, Service
+from edakit import Crash, Faults, Lab, Service, plot
 from edakit.bus.bus import Archive, Patience, Rule, Rules
 from edakit.errors import ArgumentError, PatternError, WiringError
 from edakit.event import NOTHING, Event
+from edakit.presets import PRESETS
 from edakit.units import SECOND, hours, minutes
 
 
@@ -229,3 +231,18 @@ def test_what_is_not_there_is_named():
         lab.bus("other", like="eventbridge", invoke="sync")
     with pytest.raises(PatternError, match="numeric"):
         lab.deploy(target("bad"), on=events, filter={"detail": {"n": [{"numeric": ["!"]}]}})
+
+
+@pytest.mark.parametrize("like", [like for like, preset in PRESETS.items() if preset.kind == "bus"])
+def test_a_run_on_any_bus_has_its_film_and_its_pictures(like):
+    lab = Lab(seed=3)
+    bus = lab.bus("events", like=like)
+    lab.deploy(target("stock", takes=0.02, fails=(2,)), on=bus, instances=2)
+    orders(lab, bus, 5, every=0.1)
+    lab.crash("stock.1", at=0.3, restart_after=0.2)
+    lab.run(60)
+    film = lab.play()
+    assert film.text().count("events has taken") == 5
+    assert "stock" in film.html()
+    plt.close(plot.timeline(lab.trace))
+    plt.close(plot.topology(lab))

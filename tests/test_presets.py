@@ -33,7 +33,7 @@ def test_an_unknown_preset_or_one_of_another_kind_is_named_with_those_that_fit()
         Lab().broker("shop", like="rabitmq")
     with pytest.raises(WiringError, match="no broker preset named 'kafka'; known: in-process"):
         Lab().broker("shop", like="kafka")
-    with pytest.raises(WiringError, match="no preset named 'x'; known: http, in-process, kafka"):
+    with pytest.raises(WiringError, match="no preset named 'x'; known: eventbridge, eventbridge-custom, http, in-process, kafka"):
         preset_table("x")
 
 

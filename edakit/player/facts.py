@@ -13,7 +13,7 @@ from typing import Any
 from edakit.errors import ArgumentError
 from edakit.state import State, fold
 from edakit.table import clean
-from edakit.trace import Row
+from edakit.trace import AT_MOST_ONCE, Row
 
 Fact = tuple[str, ...]  # a word of READ, then the names of what it is about
 
@@ -111,7 +111,7 @@ class Ledger:
                     f"row {n + 1} ({row}) does not follow from those before it: a film needs the whole trace; "
                     "play that, and follow one event in it with f"
                 ) from None
-            if row.kind == "deliver" and self.state.queues[row.place].unacked[row.tag][1] > 1:
+            if row.kind == "deliver" and row.note != AT_MOST_ONCE and self.state.queues[row.place].unacked[row.tag][1] > 1:
                 self.again.add(n)
             for fact in _named(row):
                 self._note(n, fact)

@@ -51,8 +51,8 @@ class EventBus(QueuedBus):
         self._route(event, since, self.rules.targets(event), "")
 
     def _route(self, event: Event, since: int, targets: list[str], replay: str) -> None:
-        for target in targets:  # a second copy for one target waits for the first; in a FIFO bus all of a key wait in line
-            group = event.key or "" if self.fifo else event.id
+        group = event.key if self.fifo and event.key else event.id  # a second copy for one target always waits for the first
+        for target in targets:
             self.queues[target].send(event, self.kernel.ns, group=group, mark=replay)
         self.add(self.kernel.ns, "publish", self.name, event.source, event, int(bool(replay)), since, " ".join(targets))
         for target in dict.fromkeys(targets):
