@@ -15,6 +15,16 @@ class Preset(NamedTuple):
     settings: dict[str, tuple[Any, str, str]]
 
 
+RABBITMQ: dict[str, tuple[Any, str, str]] = {
+    "ack_timeout": (
+        60,
+        "seconds until a connection that lost something is noticed and its deliveries come back",
+        "rabbitmq.com/docs/heartbeats",
+    ),
+    "exchange": ("topic", "routing by patterns on the event type", "rabbitmq.com/docs/exchanges"),
+    "alternate": (None, "what no queue gets is dropped, or returned if mandatory", "rabbitmq.com/docs/ae"),
+}
+
 PRESETS = {
     "rabbitmq": Preset(
         "broker",
@@ -24,24 +34,33 @@ PRESETS = {
                 "a classic queue gives back for ever",
                 "rabbitmq.com/docs/quorum-queues, poison message handling",
             ),
-            "ack_timeout": (
-                60,
-                "seconds until a connection that lost something is noticed and its deliveries come back",
-                "rabbitmq.com/docs/heartbeats",
+            **RABBITMQ,
+            "default_queue_type": (
+                "classic",
+                "one copy; a message survives a restart if it and its queue are durable",
+                "rabbitmq.com/docs/queues",
             ),
-            "exchange": ("topic", "routing by patterns on the event type", "rabbitmq.com/docs/exchanges"),
         },
     ),
     "rabbitmq-quorum": Preset(
         "broker",
         {
-            "delivery_limit": (20, "the default since RabbitMQ 4.0", "rabbitmq.com/docs/quorum-queues, poison message handling"),
-            "ack_timeout": (
-                60,
-                "seconds until a connection that lost something is noticed and its deliveries come back",
-                "rabbitmq.com/docs/heartbeats",
+            "delivery_limit": (
+                21,
+                "deliveries: x-delivery-limit is 20 since RabbitMQ 4.0, and counts those that failed before",
+                "rabbitmq-server, rabbit_fifo.erl: DeliveryCount > DeliveryLimit",
             ),
-            "exchange": ("topic", "routing by patterns on the event type", "rabbitmq.com/docs/exchanges"),
+            **RABBITMQ,
+            "default_queue_type": ("quorum", "replicated: every message survives a restart", "rabbitmq.com/docs/quorum-queues"),
+        },
+    ),
+    "rabbitmq-stream": Preset(
+        "stream",
+        {
+            "start": ("latest", "a consumer reads what comes (x-stream-offset, next)", "rabbitmq.com/docs/streams, consuming"),
+            "session_timeout": (60, "seconds until a lost connection is noticed (heartbeat)", "rabbitmq.com/docs/heartbeats"),
+            "retention": (None, "seconds a record is kept (x-max-age): for ever", "rabbitmq.com/docs/streams, declaring"),
+            "retention_bytes": (None, "bytes a stream keeps (x-max-length-bytes): all", "rabbitmq.com/docs/streams, declaring"),
         },
     ),
     "in-process": Preset(

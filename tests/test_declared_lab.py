@@ -355,3 +355,30 @@ def test_the_player_shows_the_queues_as_they_are_also_after_a_crash_of_the_broke
     for n, row in enumerate(trace):
         fold(state, row)
         assert ledger.after(n + 1) == facts(state)
+
+
+def test_a_quorum_queue_loses_nothing_in_a_restart_and_delivers_a_poison_message_21_times():
+    lab = Watched(1)
+    shop = lab.broker("shop", like="rabbitmq-quorum")
+    lab.deploy(worker(error=ValueError), on=shop)
+    fill(shop, 1, persistent=False)
+    lab.run()
+    assert len(lab.trace.where("deliver")) == 21
+    assert keys(lab, "dead") == ["0"]
+    lab.crash("shop", restart_after=1)
+    lab.run()
+    assert len(shop.dead_letters("payment")) == 1
+
+
+def test_a_reader_of_a_rabbitmq_stream_reads_what_comes_and_again_what_was():
+    lab = Lab(1)
+    orders = lab.stream("orders", like="rabbitmq-stream")
+    orders.publish("order.placed", None, 1)
+    lab.run()
+    lab.deploy(worker("late"), on=orders)
+    orders.publish("order.placed", None, 2)
+    lab.run()
+    assert keys(lab, "fetch") == ["2"]
+    orders.seek("late", to="earliest")
+    lab.run()
+    assert keys(lab, "fetch") == ["2", "1", "2"]

@@ -24,7 +24,7 @@ def test_nothing_is_switched_on_without_a_preset_and_what_is_said_wins_over_one(
     assert settings(None, "broker") == {}
     lab = Lab()
     assert lab.broker("classic", like="rabbitmq").delivery_limit is None
-    assert lab.broker("quorum", like="rabbitmq-quorum").delivery_limit == 20
+    assert lab.broker("quorum", like="rabbitmq-quorum").delivery_limit == 21
     assert lab.broker("mine", like="rabbitmq-quorum", delivery_limit=3).delivery_limit == 3
 
 

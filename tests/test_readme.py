@@ -25,11 +25,15 @@ def test_the_first_listing_stands_alone_and_shows_what_happened():
 
 
 def test_the_listings_run_one_after_the_other_and_end_as_their_comments_say():
-    lines = ["print(shop.dead_letters('mail'))", "print(orders.lag('billing'))", "print(lab.databases['shelf'].data)"]
-    shown = run("\n".join([*LISTINGS[:2], lines[0], LISTINGS[2], lines[1], *LISTINGS[3:5], lines[2], *LISTINGS[5:]]))
+    mail, parked = "print(shop.dead_letters('mail'))", "print(shop.depth('parked'))"
+    billing, shelf = "print(orders.lag('billing'))", "print(lab.databases['shelf'].data)"
+    first, *rest = LISTINGS
+    said = [first, rest[0], mail, rest[1], parked, rest[2], billing, *rest[3:5], shelf, *rest[5:]]
+    shown = run("\n".join(said))
     assert shown.returncode == 0, shown.stderr
-    dead, lag, shelf = shown.stdout.splitlines()[-3:]
+    dead, depth, lag, shelf = shown.stdout.splitlines()[-4:]
     assert dead == "[<event order-13.placed.1>]"
+    assert depth == "1"
     assert lag == "0"
     assert shelf == "{'tea': 899, 'seen/order-42.placed.1': True}"
 
