@@ -24,7 +24,7 @@ from edakit.units import SECOND
 
 KINDS = {
     # kind: what it says
-    "publish": "broker `place` has taken the event from `who`; `note` names the queues it went to (none: unroutable, gone); `tag` 1: out of its archive",
+    "publish": "broker `place` has taken the event from `who` (`tag` 1: from its archive); `note` names the queues it went to (none: gone)",
     "deliver": "queue `place` sends it to `who` as delivery `tag`; it is unacked now (`note` at most once: forgotten)",
     "handle": "the handler of `who` returned; it ran from `since`",
     "fail": "the handler of `who` raised; `note` is the error",

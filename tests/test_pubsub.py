@@ -188,3 +188,16 @@ def test_what_a_bus_has_not_is_refused():
         lab.deploy(reader("desk", "#"), on=ticks, delivery_limit=3)
     with pytest.raises(WiringError, match="no bus preset named 'kafka'"):
         lab.bus("other", like="kafka")
+
+
+def test_a_subscriber_reads_no_further_ahead_than_it_says():
+    lab = Lab(seed=1)
+    ticks = lab.bus("ticks", like="redis-pubsub")
+    lab.deploy(reader("desk", "price.tick", takes=1), on=ticks, prefetch=2)
+    lab.workload(ticks, "price.tick", every=0.1, count=20)
+    lab.run()
+    ahead = 0
+    for row in lab.trace.where(("deliver", "handle")):
+        ahead += 1 if row.kind == "deliver" else -1
+        assert 0 <= ahead <= 2
+    assert handled(lab, "desk") == list(range(1, 21))

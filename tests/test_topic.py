@@ -163,3 +163,30 @@ def test_what_sqs_has_not_is_refused():
         lab.bus("more", like="sqs", colour="red")
     with pytest.raises(WiringError, match="no queue on bus jobs"):
         jobs.dead_letters("mail")
+
+
+def test_a_group_goes_on_when_a_late_delete_arrives():
+    lab = Lab(seed=1)
+    alerts = lab.bus("alerts", like="sns", fifo=True)
+    lab.deploy(worker("mail"), on=alerts)
+    lab.faults(Faults(delay=2, leg="ack"))
+    for n in range(3):
+        alerts.publish("job.new", {"job": n}, key="a")
+    lab.run()
+    assert handled(lab, "mail") == [0, 1, 2]
+    assert not lab.trace.where("requeue")
+
+
+def test_a_consumer_asks_for_no_more_than_it_has_room_for_though_it_gets_some_twice():
+    lab = Lab(seed=1)
+    jobs = lab.bus("jobs", like="sqs")
+    lab.deploy(worker("a", takes=1), on=jobs, prefetch=1)
+    lab.faults(Faults(duplicate=1, leg="deliver"))
+    for n in range(6):
+        jobs.publish("job.new", {"job": n})
+    lab.run()
+    out = 0
+    for row in lab.trace.where(("deliver", "ack")):
+        out += 1 if row.kind == "deliver" else -1
+        assert 0 <= out <= 1
+    assert sorted(set(handled(lab, "a"))) == list(range(6))
