@@ -86,8 +86,9 @@ class Topic:
         """Append an event to the partition of its key; without a key the partitions take turns."""
         if self.retention:
             self.retention.look(self)
-        number = self.partition(event, self._sticky)
-        self.write(number, event, since)
+        number = self.partition(event, self._sticky) if event.key is None else partition_for(event.key, len(self.logs))
+        log = self.logs[number]
+        self.add(self.kernel.ns, "append", log.place, event.source, event, log.append(event), since)  # as `write`, without a call
         if confirm:
             source, task, ticket = confirm
             self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket, True)

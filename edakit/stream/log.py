@@ -6,6 +6,7 @@ Source: https://kafka.apache.org/documentation/#design (the log, offsets); Unifi
 """
 
 import json
+from collections.abc import Iterable
 
 from edakit.event import Event
 from edakit.stream.compaction import compact
@@ -39,10 +40,10 @@ class Log:
         """At most so many records from an offset on; none at the end of the log."""
         return [event for _, event in self.scan(offset, most)]
 
-    def scan(self, offset: int, most: int) -> list[tuple[int, Event]]:
+    def scan(self, offset: int, most: int) -> Iterable[tuple[int, Event]]:
         """The same with their offsets: holes are passed over."""
         if not self.gone and offset >= self.start:
-            return list(enumerate(self.records[offset : offset + most], offset))
+            return enumerate(self.records[offset : offset + most], offset)
         found: list[tuple[int, Event]] = []
         for n in range(max(offset, self.start), self.end):
             if len(found) >= most:
