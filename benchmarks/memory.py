@@ -32,9 +32,11 @@ def measure(shrink: int = 1) -> Result:
 
 
 if __name__ == "__main__":
-    from simulators import flow
+    from simulators import system
 
     wanted = int(sys.argv[1])
-    lab = flow(wanted, 1, 1)
+    lab, shop = system(1, 1)
+    lab.workload(shop, "order.placed", every=0.001, count=wanted, key="order")
+    lab.run()
     assert len(lab.trace) == 4 * wanted, f"{len(lab.trace)} rows"
     print(peak())

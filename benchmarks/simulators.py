@@ -10,6 +10,7 @@ import simpy
 from harness import Case, Side, timed
 
 from edakit import Lab, Service
+from edakit.sim.brokers import Broker
 from edakit.sim.kernel import Kernel
 from edakit.units import SECOND
 
@@ -136,8 +137,8 @@ def simpy_stores(turns: int) -> int:
     return turns
 
 
-def flow(count: int, queues: int, instances: int) -> Lab:
-    """A client publishes; so many services, each with a queue and so many instances, do nothing with it and ack."""
+def system(queues: int, instances: int) -> tuple[Lab, Broker]:
+    """So many services, each with a queue and so many instances, do nothing with a message and ack it."""
     lab = Lab(seed=1)
     shop = lab.broker("shop")
     for n in range(queues):
@@ -148,7 +149,13 @@ def flow(count: int, queues: int, instances: int) -> Lab:
             pass
 
         lab.deploy(service, on=shop, instances=instances, prefetch=10)
-    for n in range(count):  # by hand: pacing them, as lab.workload does, is another job, with timers of its own
+    return lab, shop
+
+
+def flow(count: int, queues: int, instances: int) -> Lab:
+    """A client publishes so many messages by hand: pacing them, as lab.workload does, is another job, with timers of its own."""
+    lab, shop = system(queues, instances)
+    for n in range(count):
         shop.publish("order.placed", {"order": n}, key=str(n))
     return lab.run()
 
