@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from edakit.broker.declared import Declared, message_properties
 from edakit.broker.exchange import Exchange
 from edakit.broker.queue import Consumer, Delivery, Queue
-from edakit.errors import ArgumentError, Livelock, Refused, WiringError
+from edakit.errors import Livelock, Refused, WiringError
 from edakit.event import Event
 from edakit.service import Service, checked_name
 from edakit.sim.declared import DeclaredQueues, Route, name_of
 from edakit.sim.kernel import Task
-from edakit.sim.runtime import PATIENCE, Instance
+from edakit.sim.runtime import Instance
+from edakit.sim.world import PATIENCE
 from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Broker(DeclaredQueues):
             queue.put(event)
         self.write((self.kernel.ns, "publish", self.name, event.source, event, 0, since, note))
         if confirm:
-            self._confirm(event, since, *confirm)
+            self.lab.confirm(self.name, event, since, *confirm)
         for queue in queues:
             self.push(queue)
 
@@ -96,12 +97,6 @@ class Broker(DeclaredQueues):
         queues = [self.queues[name] for name in names]
         found = self._routes[names] = queues, " ".join(names), bool(names) and not any(isinstance(q, Declared) for q in queues)
         return found
-
-    def _confirm(self, event: Event, since: int, source: str, task: Task, ticket: int, refused: str = "") -> None:
-        """Answer a publisher who waits: taken, or why not."""
-        self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket, refused or True)
-        if self.network.disturbed:  # since the message left, perhaps: then its sender has no time limit yet
-            self.kernel.timer(max(0, since + PATIENCE - self.kernel.ns), task, ticket)
 
     def _take(self, event: Event, since: int, confirm: tuple[str, Task, int] | None, queues: list[Queue]) -> None:
         """Take an event where not all is as usual: queues with arguments, no queue at all, or a broker that is down."""
@@ -127,7 +122,7 @@ class Broker(DeclaredQueues):
             refused = f"no queue of {self.name} gets {event.type}"
             self.add(ns, "return", self.name, event.source, event, 0, since, refused)
         if confirm:
-            self._confirm(event, since, *confirm, refused)
+            self.lab.confirm(self.name, event, since, *confirm, refused)
         for queue in taking:
             self.push(queue)
 
@@ -295,12 +290,8 @@ class Broker(DeclaredQueues):
     def redrive(self, queue: str, *, rate: float = 1000) -> int:
         """Send the dead letters of a queue back to its end, so many a second from now on; return how many there are."""
         self.lab.check_open(f"redrive {queue!r}")
-        if not (isinstance(rate, (int, float)) and rate > 0):
-            raise ArgumentError(f"rate={rate!r}: messages a second, more than 0")
-        found, gap = self._queue(queue), nanoseconds(1 / rate, "1/rate")
-        for n in range(len(found.dead)):
-            self.kernel.later(n * gap, self._redrive_one, found)
-        return len(found.dead)
+        found = self._queue(queue)
+        return self.lab.paced(len(found.dead), rate, self._redrive_one, found)
 
     def _redrive_one(self, queue: Queue) -> None:
         event = queue.redrive(self.kernel.ns)

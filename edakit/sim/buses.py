@@ -12,7 +12,7 @@ from edakit.errors import WiringError
 from edakit.event import Event
 from edakit.service import checked_name
 from edakit.sim.kernel import Task
-from edakit.sim.runtime import PATIENCE, Instance
+from edakit.sim.runtime import Instance
 from edakit.trace import AT_MOST_ONCE
 from edakit.units import nanoseconds
 
@@ -56,10 +56,7 @@ class Bus:
         """Take an event that has arrived, and confirm it if its sender waits."""
         self.take(event, since)
         if confirm:
-            source, task, ticket = confirm
-            self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket, True)
-            if self.network.disturbed:  # since the message left, perhaps: then its sender has no time limit yet
-                self.kernel.timer(max(0, since + PATIENCE - self.kernel.ns), task, ticket)
+            self.lab.confirm(self.name, event, since, *confirm)
 
     def take(self, event: Event, since: int) -> None:
         """Write down where an event goes, and see that it gets there."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edakit.bus.topic import Topic
 from edakit.bus.visibility import RETENTION, Delivery, Queue
-from edakit.errors import ArgumentError, Refused, WiringError, known
+from edakit.errors import Refused, WiringError, known
 from edakit.event import Event
 from edakit.sim.buses import Bus
 from edakit.sim.runtime import IDLE, Instance
@@ -223,12 +223,8 @@ class TopicBus(QueuedBus):
     def redrive(self, queue: str, *, rate: float = 1000) -> int:
         """Send the dead letters of a queue back to its end, so many a second from now on; return how many there are."""
         self.lab.check_open(f"redrive {queue!r}")
-        if not (isinstance(rate, (int, float)) and rate > 0):
-            raise ArgumentError(f"rate={rate!r}: messages a second, more than 0")
-        found, gap = self._queue(queue), nanoseconds(1 / rate, "1/rate")
-        for n in range(len(found.dead)):
-            self.kernel.later(n * gap, self._redrive_one, found)
-        return len(found.dead)
+        found = self._queue(queue)
+        return self.lab.paced(len(found.dead), rate, self._redrive_one, found)
 
     def _redrive_one(self, queue: Queue) -> None:
         moved = queue.redrive(self.kernel.ns)

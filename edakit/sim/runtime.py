@@ -20,6 +20,7 @@ from edakit.event import Event
 from edakit.service import Service
 from edakit.sim.database import Session
 from edakit.sim.kernel import Cancelled, Kernel, Task
+from edakit.sim.world import PATIENCE
 from edakit.units import SECOND, nanoseconds
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from edakit.sim.world import Home, Outlet
 
 IDLE = "a delivery"  # what a worker waits for that has nothing to do
-PATIENCE = 5 * SECOND  # how long a publisher waits for the broker's confirm
 
 
 class Delivered(Protocol):

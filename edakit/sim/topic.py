@@ -8,7 +8,7 @@ from edakit.service import checked_name
 from edakit.sim.kernel import Task
 from edakit.sim.producers import Sender
 from edakit.sim.retention import Retention
-from edakit.sim.runtime import PATIENCE
+from edakit.sim.world import PATIENCE
 from edakit.stream.log import Log
 from edakit.stream.partition import partition_for
 from edakit.stream.producer import Producer, Sequences
@@ -90,10 +90,7 @@ class Topic:
         log = self.logs[number]
         self.add(self.kernel.ns, "append", log.place, event.source, event, log.append(event), since)  # as `write`, without a call
         if confirm:
-            source, task, ticket = confirm
-            self.network.send("confirm", self.name, source, event, self.kernel.wake, task, ticket, True)
-            if self.network.disturbed:  # since the message left, perhaps: then its sender has no time limit yet
-                self.kernel.timer(max(0, since + PATIENCE - self.kernel.ns), task, ticket)
+            self.lab.confirm(self.name, event, since, *confirm)
         self.written(number)
 
     def partition(self, event: Event, stick: int) -> int:

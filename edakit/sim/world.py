@@ -3,11 +3,12 @@
 Brokers, streams, servers, databases and instances know the world they live in and nothing of the facade that built it.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edakit.chance import Random
-from edakit.errors import ClosedError, PayloadError, WiringError, known
+from edakit.errors import ArgumentError, ClosedError, PayloadError, WiringError, known
 from edakit.event import NOTHING, Event, freeze, new_event
 from edakit.service import checked_name, nobody
 from edakit.sim.kernel import Kernel, Task
@@ -52,6 +53,9 @@ class Outlet(Protocol):
 
     async def run_inline(self, event: Event) -> None:
         """Handle an event inside the publisher's own call."""
+
+
+PATIENCE = 5 * SECOND  # how long a publisher waits for a confirm
 
 
 @lru_cache(maxsize=4096)
@@ -148,6 +152,21 @@ class World:
         assert outlet is not None, "an event is put in an outbox only where it can be published"
         if not self.network.send("publish", event.source, outlet.name, event, outlet.accept, event, self.kernel.ns):
             self.kernel.later(SECOND, self.relay, event)
+
+    def confirm(self, home: str, event: Event, since: int, source: str, task: Task, ticket: int, refused: str = "") -> None:
+        """Answer a publisher who waits since then: `home` has taken the event, or why not."""
+        self.network.send("confirm", home, source, event, self.kernel.wake, task, ticket, refused or True)
+        if self.network.disturbed:  # since the message left, perhaps: then its sender has no time limit yet
+            self.kernel.timer(max(0, since + PATIENCE - self.kernel.ns), task, ticket)
+
+    def paced(self, count: int, rate: float, action: Callable[..., object], *args: Any) -> int:
+        """Call `action` so often, `rate` times a second from now on; return the count. Raises ArgumentError for a rate of 0 or less."""
+        if not (isinstance(rate, (int, float)) and rate > 0):
+            raise ArgumentError(f"rate={rate!r}: messages a second, more than 0")
+        gap = nanoseconds(1 / rate, "1/rate")
+        for n in range(count):
+            self.kernel.later(n * gap, action, *args)
+        return count
 
     def strike(self, name: str, restart_after: float | None) -> None:
         """Kill now what is up under this name."""
