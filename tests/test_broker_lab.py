@@ -98,6 +98,14 @@ def test_without_a_limit_a_poisonous_message_ends_the_run_with_the_cure():
     assert lab.trace.counts()["fail"] == 1_000
 
 
+def test_a_run_with_an_end_shows_how_often_a_queue_without_a_limit_gives_back():
+    lab = Lab(1)
+    shop = deploy(lab, broken)
+    shop.publish("order.placed", {}, key="42")
+    lab.run(until=10)
+    assert (lab.trace.counts()["fail"], shop.dead_letters("payment")) == (5_000, [])  # one hop there, one back
+
+
 def test_a_retry_policy_tries_inside_before_the_broker_hears_of_it():
     lab, tries = Lab(1), []
 

@@ -214,6 +214,18 @@ def test_without_a_limit_a_poisonous_record_ends_the_run_with_the_cure():
         lab.run()
 
 
+def test_a_run_with_an_end_shows_how_long_a_poisonous_record_blocks():
+    async def broken(event, ctx):
+        await ctx.sleep(0.01)
+        raise ValueError("smudged")
+
+    lab = Lab(1)
+    orders = deploy(lab, broken, partitions=1)
+    orders.publish("order.placed", {}, key="1")
+    lab.run(until=30)
+    assert (lab.trace.counts()["fail"], orders.lag("billing")) == (2_999, 1)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_losses_and_crashes_on_the_way_leave_every_record_handled(seed):
     def build(lab):

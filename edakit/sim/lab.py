@@ -274,7 +274,7 @@ class Lab(World):
         self.check_open("run")
         self._check_outside("run")
         end, quiet, most = FOREVER if until is None else nanoseconds(until, "until"), 0, len(self.trace) + ROWS
-        self.running = True
+        self.running, self.bounded = True, until is not None
         try:
             while True:
                 rows, ns, due = len(self.trace), self.kernel.ns, self._due()
