@@ -106,6 +106,20 @@ PRESETS = {
             "fifo": (False, "order in each group of one key, and deduplication", "AWS SQS guide, FIFO queues"),
         },
     ),
+    "sns-http": Preset(
+        "bus",
+        {
+            "filter_scope": ("MessageAttributes", "what a filter policy is over", "AWS SNS guide, filter policy scope"),
+            "retries": (3, "tries after the first (numRetries)", "AWS SNS guide, message delivery retries, HTTP/S"),
+            "backoff": (
+                20,
+                "seconds between two tries (minDelayTarget, maxDelayTarget)",
+                "AWS SNS guide, message delivery retries",
+            ),
+            "max_age": (3600, "seconds a message is tried, whatever the policy says", "AWS SNS guide, message delivery retries"),
+            "timeout": (15, "seconds an endpoint has to answer", "AWS SNS guide, HTTP/S endpoints, prepare your endpoint"),
+        },
+    ),
     "sqs": Preset(
         "bus",
         {
@@ -126,6 +140,11 @@ PRESETS = {
             "invoke": ("event", "a target has an event when it has taken it", "AWS Lambda guide, asynchronous invocation"),
             "fifo": (False, "a rule promises no order", "AWS EventBridge guide, rules"),
             "archive": (False, "keep every event, for ever, to replay it", "AWS EventBridge guide, archives"),
+            "invocations": (
+                None,
+                "a second at most, the others wait; an account has 18,750 in us-east-1",
+                "AWS EventBridge guide, quotas",
+            ),
         },
     ),
     "eventbridge-custom": Preset(

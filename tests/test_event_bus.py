@@ -1,6 +1,8 @@
 """An event bus like EventBridge: rules, retries, dead letters, archive and replay; alone and in a lab."""
 
 import random
+from dataclasses import replace
+from itertools import pairwise
 from statistics import mean
 
 import matplotlib.pyplot as plt
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edakit import Crash, Faults, Lab, Service, plot
-from edakit.bus.bus import Archive, Patience, Rule, Rules
+from edakit.bus.bus import BACKOFF, Archive, Patience, Rule, Rules
 from edakit.errors import ArgumentError, PatternError, WiringError
 from edakit.event import NOTHING, Event
 from edakit.presets import PRESETS
@@ -70,7 +72,7 @@ def test_the_tries_of_the_preset_last_about_a_day():
 
 @given(st.integers(0, 10), st.floats(0, 400), st.integers(0, 12), st.integers(0, 99))
 def test_patience_ends_at_either_limit_and_waits_grow_to_a_ceiling(retries, age, tries, seed):
-    wait = Patience(retries, max_age=300).wait(tries, age, random.Random(seed)) if tries else None
+    wait = Patience(replace(BACKOFF, times=retries), max_age=300).wait(tries, age, random.Random(seed)) if tries else None
     if tries > retries or age > 300:
         assert wait is None
     elif wait is not None:
@@ -246,3 +248,64 @@ def test_a_run_on_any_bus_has_its_film_and_its_pictures(like):
     assert "stock" in film.html()
     plt.close(plot.timeline(lab.trace))
     plt.close(plot.topology(lab))
+
+
+def test_an_http_subscriber_of_sns_is_tried_four_times_in_a_minute_and_nobody_waits_longer():
+    """Away for 90 s: what came in its first 30 s has had its last try by then."""
+    lab = Lab(seed=1)
+    topic = lab.bus("topic", like="sns-http")
+    lab.deploy(target("hook"), on=topic, dead_letter=False)
+    lab.deploy(target("kept"), on=topic)
+    for name in ("hook", "kept"):
+        lab.crash(name, at=0, restart_after=90)
+    orders(lab, topic, 1200, every=0.1)
+    lab.run()
+    lost = lab.trace.where("discard", place="topic/hook")
+    assert {row.note.split(": ")[0] for row in lost} == {"tried 4 times in 60 s"}
+    assert 299 <= len(lost) <= 301
+    assert sorted(handled(lab, "hook")) == list(range(len(lost) + 1, 1201))
+    assert len(topic.dead_letters("kept")) == len(lost)
+    assert topic.redrive("kept", rate=100) == len(lost)
+    lab.run()
+    assert sorted(handled(lab, "kept")) == list(range(1, 1201))
+
+
+def test_an_http_subscriber_has_a_filter_policy_and_an_error_of_its_handler_is_a_failed_try():
+    lab = Lab(seed=1)
+    topic = lab.bus("topic", like="sns-http", filter_scope="MessageBody", retries=1, backoff=5)
+    lab.deploy(target("hook", "order.placed", fails=(3,)), on=topic, filter={"order": [{"numeric": [">=", 3]}]})
+    for n in range(1, 5):
+        topic.publish("order.placed", {"order": n})
+    topic.publish("order.paid", {"order": 5})
+    lab.run()
+    assert handled(lab, "hook") == [4]
+    assert [row.time for row in lab.trace.where("fail")] == pytest.approx([0.002, 5.004], abs=1e-3)
+    assert [event.data["order"] for event in topic.dead_letters("hook")] == [3]
+
+
+def test_over_the_quota_invocations_wait_and_none_is_lost():
+    """80 a second against 60: after a minute, a backlog of 20 seconds' worth of quota."""
+    lab = Lab(seed=1)
+    events = lab.bus("events", like="eventbridge", invocations=60)
+    lab.deploy(target("stock"), on=events)
+    orders(lab, events, 4800, every=1 / 80)
+    lab.run()
+    waits = [row.time - row.event.time for row in lab.trace.where("deliver")]
+    assert len(waits) == 4800
+    assert max(waits) == pytest.approx(20, abs=0.05)
+    assert not lab.trace.where(["requeue", "dead", "discard"])
+
+
+def test_targets_share_the_quota_in_turns_and_retries_count():
+    lab = Lab(seed=1)
+    events = lab.bus("events", like="eventbridge", invocations=10, retries=1, invoke="request-response")
+    lab.deploy(target("one", fails=(1,)), on=events)
+    lab.deploy(target("two"), on=events)
+    orders(lab, events, 10, every=0.001)
+    lab.run()
+    sent = lab.trace.where("deliver")
+    assert [row.who for row in sent[1:7]] == ["one", "two"] * 3
+    assert all(later.ns - sooner.ns >= SECOND // 10 for sooner, later in pairwise(sent))
+    assert len(sent) == 21
+    with pytest.raises(ArgumentError, match="invocations=0"):
+        lab.bus("none", like="eventbridge", invocations=0)

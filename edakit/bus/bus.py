@@ -20,7 +20,7 @@ from edakit.topics import topic_matches
 
 MOST_RULES, MOST_TARGETS = 300, 5
 MINUTE = 60
-BACKOFF, LONGEST = 1, 640  # seconds
+BACKOFF = Retry(185, backoff=1, longest=640, jitter="equal")
 
 
 def envelope(event: Event, replay: str = "") -> dict[str, Any]:
@@ -67,12 +67,12 @@ class Rules:
         return [target for rule in chosen if rule.matches(event, replay) for target in rule.targets]
 
 
+@dataclass(frozen=True)
 class Patience:
-    """How long a delivery is tried: up to `retries` times after the first, and no longer than `max_age` after the event came."""
+    """How long a delivery is tried: as often as `retry` says, and no longer than `max_age` after the event came."""
 
-    def __init__(self, retries: int = 185, max_age: float = 86_400) -> None:
-        self.retry = Retry(retries, backoff=BACKOFF, longest=LONGEST, jitter="equal")
-        self.max_age = max_age
+    retry: Retry = BACKOFF
+    max_age: float = 86_400
 
     def wait(self, tries: int, age: float, random: Random) -> float | None:
         """Seconds until the next try, after `tries` of them have failed; or None: give up."""

@@ -62,7 +62,7 @@ class Lab(World):
         return self._build(Stream, name, chosen, ", ".join(STREAM_OPTIONS))
 
     def bus(self, name: str, *, like: str, **options: Any) -> Bus:
-        """A bus. like: "sns" (an SQS queue for each service), "sqs", "eventbridge", "eventbridge-custom", "redis-pubsub".
+        """A bus. like: "sns" (an SQS queue for each service), "sns-http", "sqs", "eventbridge", "eventbridge-custom", "redis-pubsub".
 
         Options: see `table(preset_table(like))`.
         """

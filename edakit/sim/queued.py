@@ -13,7 +13,6 @@ from edakit.errors import Refused, WiringError, known
 from edakit.event import Event
 from edakit.sim.buses import Bus
 from edakit.sim.runtime import IDLE, Instance
-from edakit.topics import topic_matches
 from edakit.units import SECOND, nanoseconds
 
 if TYPE_CHECKING:
@@ -70,6 +69,19 @@ class QueuedBus(Bus):
         """The dead letters of a queue that are there still, oldest first."""
         return self._queue(queue).letters(self.kernel.ns)
 
+    def redrive(self, queue: str, *, rate: float = 1000) -> int:
+        """Send the dead letters of a queue back to its end, so many a second from now on; return how many there are."""
+        self.lab.check_open(f"redrive {queue!r}")
+        found = self._queue(queue)
+        return self.lab.paced(len(found.dead), rate, self._redrive_one, found)
+
+    def _redrive_one(self, queue: Queue) -> None:
+        moved = queue.redrive(self.kernel.ns)
+        if moved:
+            kind, event = moved
+            self.add(self.kernel.ns, kind, queue.place, "operator", event, 0 if kind == "redrive" else -1)
+            self.feed(queue)
+
     def depth(self, queue: str) -> int:
         """How many messages a queue holds now, those included that are out or not visible yet."""
         return len(self._queue(queue))
@@ -110,13 +122,10 @@ class TopicBus(QueuedBus):
         times = {"visibility": visibility, "delay": delay, "retention": retention}
         self.times: dict[str, float] = {what: nanoseconds(value, what) for what, value in times.items()}
         self.pollers: dict[str, list[Poller]] = {}  # by queue, who asks next first
-        self._heard: dict[str, Deployment] = {}  # by queue
 
     def take(self, event: Event, since: int) -> None:
         """Put a copy into every queue whose subscription wants it."""
-        ns, fitting = self.kernel.ns, list(self.queues)
-        if self.topic:
-            fitting = [name for name in self.topic.receivers(event) if self._hears(name, event.type)]
+        ns, fitting = self.kernel.ns, self.topic.receivers(event) if self.topic else list(self.queues)
         sent = [name for name in fitting if self.queues[name].send(event, ns)]
         self.add(ns, "publish", self.name, event.source, event, 0, since, " ".join(sent))
         for name in fitting:
@@ -126,9 +135,6 @@ class TopicBus(QueuedBus):
                 self.kernel.later(round(self.times["delay"]), self.feed, self.queues[name])
             else:
                 self.feed(self.queues[name])
-
-    def _hears(self, name: str, type: str) -> bool:
-        return any(topic_matches(pattern, type) for pattern in self._heard[name].service.handlers)
 
     def feed(self, queue: Queue) -> None:
         """Answer the polls that wait with what is visible."""
@@ -191,17 +197,17 @@ class TopicBus(QueuedBus):
 
     def start(self, deployment: "Deployment", name: str) -> Instance:
         """A new instance polls the queue of its service, which is made for the first."""
-        self.check(deployment, "delivery_limit", "commit", "filter")
+        self.check(deployment, "delivery_limit", "commit", *(["filter"] if self.topic else []))  # a queue alone has no policies
         where = deployment.service.name if self.topic else self.name
         if where not in self.queues:
             if self.topic:
-                self.topic.subscribe(where, deployment.filter)
+                self.topic.subscribe(where, deployment.filter, deployment.service.handlers)
             place = f"{self.name}/{where}"
             self.queues[where] = Queue(
                 place, limit=deployment.delivery_limit, fifo=self.fifo, dead_letter=bool(deployment.dead_letter),
                 window=nanoseconds(300), **self.times,
             )  # fmt: skip
-            self.pollers[place], self._heard[where] = [], deployment
+            self.pollers[place] = []
         instance = Instance(deployment, name, self)
         if deployment.commit == "before":
             instance.arrive = partial(self._delete_first, instance)
@@ -219,16 +225,3 @@ class TopicBus(QueuedBus):
         for crew in self.pollers.values():
             if poller in crew:
                 crew.remove(poller)
-
-    def redrive(self, queue: str, *, rate: float = 1000) -> int:
-        """Send the dead letters of a queue back to its end, so many a second from now on; return how many there are."""
-        self.lab.check_open(f"redrive {queue!r}")
-        found = self._queue(queue)
-        return self.lab.paced(len(found.dead), rate, self._redrive_one, found)
-
-    def _redrive_one(self, queue: Queue) -> None:
-        moved = queue.redrive(self.kernel.ns)
-        if moved:
-            kind, event = moved
-            self.add(self.kernel.ns, kind, queue.place, "operator", event, 0 if kind == "redrive" else -1)
-            self.feed(queue)

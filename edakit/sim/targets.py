@@ -4,10 +4,13 @@ What a target has taken is its own affair when it is invoked as an "event" (a La
 it. Invoked by "request-response", it has taken an event when its handler is done, and an error is a try that failed.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from edakit.bus.bus import Archive, Patience, Rule, Rules
+from edakit.bus.bus import BACKOFF, Archive, Patience, Rule, Rules
+from edakit.bus.topic import Topic
 from edakit.bus.visibility import Delivery, Queue
+from edakit.delivery import Retry
 from edakit.errors import ArgumentError, Refused, WiringError, known
 from edakit.event import Event
 from edakit.sim.buses import Bus, PubSubBus
@@ -34,11 +37,16 @@ class EventBus(QueuedBus):
         invoke: str = "event",
         fifo: bool = False,
         archive: bool = False,
+        invocations: float | None = None,
     ) -> None:
         super().__init__(lab, name)
         if invoke not in ("event", "request-response"):
             raise ArgumentError(known("invoke", invoke, ["event", "request-response"]))
-        self.rules, self.patience, self.fifo, self.waits = Rules(), Patience(retries, max_age), fifo, invoke == "request-response"
+        self.rules, self.fifo, self.waits = Rules(), fifo, invoke == "request-response"
+        self.patience = Patience(replace(BACKOFF, times=retries), max_age)
+        self.gap = self.lab.gap(invocations, "invocations") if invocations is not None else 0  # between two, under a quota
+        self._due: dict[str, Queue] = {}  # by place: what may have an invocation to make, whose turn it is first
+        self._paused = False  # until the quota allows one more
         self.timeout = nanoseconds(timeout, "timeout")
         self.archive = Archive() if archive else None
         self.crews: dict[str, list[str]] = {}  # target -> its instances, whose turn it is first
@@ -48,7 +56,16 @@ class EventBus(QueuedBus):
         """Archive an event, and bring it to the targets of all rules that match."""
         if self.archive:
             self.archive.add(event)
-        self._route(event, since, self.rules.targets(event), "")
+        self._route(event, since, self._targets(event), "")
+
+    def _targets(self, event: Event) -> list[str]:
+        return self.rules.targets(event)
+
+    def _subscribe(self, deployment: "Deployment") -> None:
+        """Put the rules of a target."""
+        target = deployment.service.name
+        for types in deployment.service.handlers:
+            self.rules.put(Rule(target, types, deployment.filter, [target]))
 
     def _route(self, event: Event, since: int, targets: list[str], replay: str) -> None:
         group = event.key if self.fifo and event.key else event.id  # a second copy for one target always waits for the first
@@ -59,18 +76,32 @@ class EventBus(QueuedBus):
             self.feed(self.queues[target])
 
     def feed(self, queue: Queue) -> None:
-        """Invoke the target with all that is due."""
-        crew = self.crews[queue.place]
-        while True:
+        """Invoke the target with all that is due, now or as soon as the quota of invocations allows."""
+        self._due.setdefault(queue.place, queue)
+        if not self._paused:
+            self._invoke()
+
+    def _invoke(self) -> None:
+        """One invocation after the other; under a quota one, and the next a gap later, in turns over the targets."""
+        self._paused = False
+        while self._due:
+            place, queue = next(iter(self._due.items()))
+            del self._due[place]
+            crew = self.crews[place]
             name = next((each for each in crew if self.lab.instances[each].up), crew[0])
             delivery = queue.receive(self.kernel.ns, name)
             if delivery is None:
-                return
+                continue
+            self._due[place] = queue
             crew.remove(name)
             crew.append(name)
-            self.add(self.kernel.ns, "deliver", queue.place, name, delivery.event, delivery.tag)
+            self.add(self.kernel.ns, "deliver", place, name, delivery.event, delivery.tag)
             self.watch(queue, delivery)
             self.network.send("deliver", self.name, name, delivery.event, self._invoked, delivery)
+            if self.gap:
+                self._paused = True
+                self.kernel.later(self.gap, self._invoke)
+                return
 
     def _invoked(self, delivery: Delivery) -> None:
         """An event has reached its target."""
@@ -127,8 +158,7 @@ class EventBus(QueuedBus):
         target = deployment.service.name
         place = f"{self.name}/{target}"
         if target not in self.queues:
-            for types in deployment.service.handlers:
-                self.rules.put(Rule(target, types, deployment.filter, [target]))
+            self._subscribe(deployment)
             self.queues[target] = Queue(place, visibility=self.timeout, retention=None, dead_letter=bool(deployment.dead_letter))
             self.crews[place] = []
         if name not in self.crews[place]:
@@ -161,6 +191,31 @@ class EventBus(QueuedBus):
         self._route(event, self.kernel.ns, self.rules.targets(event, replay=name, only=rules), name)
 
 
+class EndpointBus(EventBus):
+    """An SNS topic whose subscribers are HTTP endpoints: the filter policy of a subscription decides, an answer ends the tries."""
+
+    def __init__(
+        self,
+        lab: "World",
+        name: str,
+        *,
+        filter_scope: str = "MessageAttributes",
+        retries: int = 3,
+        backoff: float = 20,
+        max_age: float = 3600,
+        timeout: float = 15,
+    ) -> None:
+        super().__init__(lab, name, timeout=timeout, invoke="request-response")
+        self.topic, self.patience = Topic(filter_scope), Patience(Retry(retries, backoff=backoff, factor=1), max_age)
+
+    def _targets(self, event: Event) -> list[str]:
+        return self.topic.receivers(event)
+
+    def _subscribe(self, deployment: "Deployment") -> None:
+        self.topic.subscribe(deployment.service.name, deployment.filter, deployment.service.handlers)
+
+
 BUSES: dict[str, type[Bus]] = {  # by preset
-    "redis-pubsub": PubSubBus, "sns": TopicBus, "sqs": TopicBus, "eventbridge": EventBus, "eventbridge-custom": EventBus,
+    "redis-pubsub": PubSubBus, "sns": TopicBus, "sns-http": EndpointBus, "sqs": TopicBus,
+    "eventbridge": EventBus, "eventbridge-custom": EventBus,
 }  # fmt: skip

@@ -162,12 +162,16 @@ class World:
 
     def paced(self, count: int, rate: float, action: Callable[..., object], *args: Any) -> int:
         """Call `action` so often, `rate` times a second from now on; return the count. Raises ArgumentError for a rate of 0 or less."""
-        if not (isinstance(rate, (int, float)) and rate > 0):
-            raise ArgumentError(f"rate={rate!r}: messages a second, more than 0")
-        gap = nanoseconds(1 / rate, "1/rate")
+        gap = self.gap(rate, "rate")
         for n in range(count):
             self.kernel.later(n * gap, action, *args)
         return count
+
+    def gap(self, rate: float, what: str) -> int:
+        """Nanoseconds from one to the next at so many a second. Raises ArgumentError for a rate of 0 or less."""
+        if not (isinstance(rate, (int, float)) and rate > 0):
+            raise ArgumentError(f"{what}={rate!r}: messages a second, more than 0")
+        return nanoseconds(1 / rate, f"1/{what}")
 
     def strike(self, name: str, restart_after: float | None) -> None:
         """Kill now what is up under this name."""
