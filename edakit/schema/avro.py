@@ -1,0 +1,136 @@
+"""Whether a reader with one Avro schema can read what was written with another.
+
+Avro data carries no names and no types: the reader has both schemas and matches them, records field by field by name. A field the
+writer does not have needs a default; a field the reader does not have is skipped. Source: Avro specification, Schema Resolution;
+apache/avro, SchemaCompatibility.java, which registries call.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastavro.schema import SchemaParseException, UnknownType, parse_schema
+
+from edakit.errors import ArgumentError
+from edakit.schema.difference import Difference
+
+PROMOTED = {  # what a reader may be told to read as something wider
+    "long": ("int",),
+    "float": ("int", "long"),
+    "double": ("int", "long", "float"),
+    "bytes": ("string",),
+    "string": ("bytes",),
+}
+
+
+class Schema:
+    """A parsed schema and its named types. Raises ArgumentError for one that is not valid Avro."""
+
+    def __init__(self, schema: Any) -> None:
+        self.named: dict[str, Any] = {}
+        try:
+            self.root: Any = parse_schema(schema, named_schemas=self.named)
+        except (SchemaParseException, UnknownType, ValueError, KeyError, TypeError) as error:
+            raise ArgumentError(f"not an Avro schema: {type(error).__name__}: {error}") from None
+
+    def definition(self, schema: Any) -> Any:
+        """A schema, with a name that stands for it replaced by what it names."""
+        if isinstance(schema, dict) and isinstance(schema["type"], (dict, list)):
+            return self.definition(schema["type"])
+        return self.named.get(schema, schema) if isinstance(schema, str) else schema
+
+
+def compare(old: Any, new: Any) -> list[Difference]:
+    """Why a reader with `new` cannot read all that is written with `old`; empty if it can. Both are parsed JSON."""
+    reader, writer = Schema(new), Schema(old)
+    return list(Comparison(reader, writer).run(reader.root, writer.root, "#"))
+
+
+class Comparison:
+    """A walk through the schemas of a reader and of a writer at once."""
+
+    def __init__(self, reader: Schema, writer: Schema) -> None:
+        self.reader, self.writer = reader, writer
+        self.entered: set[tuple[str, str]] = set()  # pairs of records: a circle of types is sound if the rest is
+
+    def run(self, reader: Any, writer: Any, where: str) -> Iterator[Difference]:
+        """All that the reader cannot read."""
+        reader, writer = self.reader.definition(reader), self.writer.definition(writer)
+        read, written = _type(reader), _type(writer)
+        if written == "union":
+            for n, branch in enumerate(writer):
+                if read != "union":
+                    yield from self.run(reader, branch, where)
+                elif any(self.run(reader, branch, where)):
+                    name = _said(self.writer.definition(branch))
+                    yield Difference(
+                        "missing_union_branch", f"{where}/{n}", f"the writer may write {name}, which the reader's union lacks"
+                    )
+        elif read == "union":
+            if all(any(self.run(branch, writer, where)) for branch in reader):
+                yield Difference(
+                    "missing_union_branch", where, f"the writer writes {_said(writer)}, which the reader's union lacks"
+                )
+        elif read == written:
+            rules = getattr(self, f"_{read}", None)
+            if rules:
+                yield from rules(reader, writer, where)
+        elif written not in PROMOTED.get(read, ()):
+            yield Difference("type_mismatch", where, f"the writer writes {_said(writer)}, the reader expects {_said(reader)}")
+
+    def _array(self, reader: Any, writer: Any, where: str) -> Iterator[Difference]:
+        yield from self.run(reader["items"], writer["items"], f"{where}/items")
+
+    def _map(self, reader: Any, writer: Any, where: str) -> Iterator[Difference]:
+        yield from self.run(reader["values"], writer["values"], f"{where}/values")
+
+    def _fixed(self, reader: Any, writer: Any, where: str) -> Iterator[Difference]:
+        yield from _names(reader, writer, where)
+        if reader["size"] != writer["size"]:
+            message = f"the writer writes {writer['size']} bytes, the reader expects {reader['size']}"
+            yield Difference("fixed_size_mismatch", f"{where}/size", message)
+
+    def _enum(self, reader: Any, writer: Any, where: str) -> Iterator[Difference]:
+        yield from _names(reader, writer, where)
+        unknown = [symbol for symbol in writer["symbols"] if symbol not in reader["symbols"]]
+        if unknown and reader.get("default") not in reader["symbols"]:
+            message = f"the reader does not know {', '.join(unknown)}, and its enum has no default"
+            yield Difference("missing_enum_symbols", f"{where}/symbols", message)
+
+    def _record(self, reader: Any, writer: Any, where: str) -> Iterator[Difference]:
+        yield from _names(reader, writer, where)
+        pair = (reader["name"], writer["name"])
+        if pair in self.entered:
+            return
+        self.entered.add(pair)
+        fields = {field["name"]: field for field in writer["fields"]}
+        for field in reader["fields"]:
+            place = f"{where}/fields/{field['name']}"
+            name = next((each for each in (field["name"], *field.get("aliases", ())) if each in fields), None)
+            if name is not None:
+                yield from self.run(field["type"], fields[name]["type"], place)
+            elif "default" not in field:
+                message = f"the writer does not write {field['name']!r}, and the reader has no default for it"
+                yield Difference("reader_field_missing_default_value", place, message)
+        self.entered.remove(pair)
+
+
+def _type(schema: Any) -> str:
+    if isinstance(schema, list):
+        return "union"
+    found = schema if isinstance(schema, str) else schema["type"]
+    return "record" if found == "error" else str(found)
+
+
+def _said(schema: Any) -> str:
+    return f"{_type(schema)} {schema['name']}" if isinstance(schema, dict) and "name" in schema else _type(schema)
+
+
+def _names(reader: Any, writer: Any, where: str) -> Iterator[Difference]:
+    """The short names must be the same, or the reader's aliases know the writer's."""
+    short, full = writer["name"].rpartition(".")[2], writer["name"]
+    space = reader["name"].rpartition(".")[0]
+    aliases = [alias if "." in alias or not space else f"{space}.{alias}" for alias in reader.get("aliases", ())]
+    if reader["name"].rpartition(".")[2] != short and full not in aliases:
+        yield Difference(
+            "name_mismatch", f"{where}/name", f"the writer's type is {full}, the reader's {reader['name']}: give it an alias"
+        )
