@@ -22,6 +22,7 @@ the simulated system (a handler that raises, a lost message) is a row of the tra
             CallRefused     the service answered no, or was not there: outcome "no"
         Refused             raise it in a handler to answer a caller with no
         Deadlock            raised inside a handler by a transaction that gave way to another
+        ConflictError       an append to an event store that stands on an old version
 """
 
 import linecache
@@ -129,6 +130,14 @@ class Refused(EdakitError):
 
 class Deadlock(EdakitError):
     """Two transactions wait for each other's keys; this one was chosen to give way. Run it again."""
+
+
+class ConflictError(EdakitError):
+    """Somebody else appended to the stream first: read it again, and decide again."""
+
+    def __init__(self, stream: str, expected: int, found: int) -> None:
+        super().__init__(f"stream {stream}: expected version {expected}, found {found}")
+        self.stream, self.expected, self.found = stream, expected, found
 
 
 def known(what: str, name: object, names: "list[str] | tuple[str, ...] | dict[str, object]") -> str:
