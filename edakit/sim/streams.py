@@ -35,7 +35,7 @@ OPTIONS = (
 class Record:
     """A record handed to a member of a group."""
 
-    __slots__ = ("count", "event", "group", "partition", "place", "tag")
+    __slots__ = ("count", "event", "failed", "group", "partition", "place", "tag")  # failed: when it did at first
 
     def __init__(self, group: str, partition: int, place: str, offset: int, event: Event, count: int) -> None:
         self.group, self.partition, self.place, self.tag, self.event, self.count = group, partition, place, offset, event, count
@@ -272,7 +272,9 @@ class Stream(Topic):
             limit = instance.deployment.delivery_limit
             give_up = instance.deployment.on_error == "reject" or (limit is not None and record.count >= limit)
             if not give_up:
-                if record.count >= ENDLESS and not self.lab.bounded:
+                if record.count == 1:
+                    record.failed = self.kernel.ns
+                if record.count >= ENDLESS and not (self.lab.bounded and self.kernel.ns - record.failed >= record.count):
                     raise Livelock(
                         f"{record.place} has tried offset {record.tag} ({record.event.id}) {ENDLESS:,} times ({error}) and would for ever: "
                         "mend the handler, or deploy with delivery_limit=5 or on_error='reject'"
