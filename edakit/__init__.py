@@ -33,7 +33,7 @@ from edakit.trace import Trace
 from edakit.units import days, hours, minutes, ms
 
 if TYPE_CHECKING:
-    from edakit import measure, plot
+    from edakit import measure, plot, probe
     from edakit.evidence import sweep
     from edakit.learn.exercise import exercise
     from edakit.learn.prediction import predict
@@ -69,6 +69,7 @@ NAMES = {
     "days": "days as seconds",
     "plot": "pictures of a lab or a trace",
     "measure": "figures of a trace",
+    "probe": "what a system promises, asked by doing",
     "table": "rows as an aligned text table",
     "grid": "values by row and column as a text table",
     "panel": "sliders that re-run a scenario",
@@ -107,6 +108,7 @@ __all__ = [
     "days",
     "plot",
     "measure",
+    "probe",
     "table",
     "grid",
     "panel",
@@ -122,6 +124,7 @@ __version__ = "0.1.0"
 LAZY = {  # panel and table are not: a module loaded later under the name of its function would take its place
     "plot": ("edakit.plot", None),
     "measure": ("edakit.measure", None),
+    "probe": ("edakit.probe", None),
     "sweep": ("edakit.evidence", "sweep"),
     "predict": ("edakit.learn", "predict"),
     "play": ("edakit.player", "play"),
