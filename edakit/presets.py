@@ -155,7 +155,11 @@ PRESETS = {
             "timeout": (5, "seconds a target has to answer", "AWS EventBridge guide, API destinations"),
             "invoke": ("request-response", "a target has an event when its handler is done", "AWS EventBridge guide, ordering"),
             "fifo": (True, "the events of a key come one by one", "AWS EventBridge guide, Custom Event Bus, ordering"),
-            "archive": (True, "keeps every event (1 to 365 days), to start from a point in time", "AWS EventBridge guide, Custom Event Bus"),
+            "archive": (
+                True,
+                "keeps every event (1 to 365 days), to start from a point in time",
+                "AWS EventBridge guide, Custom Event Bus",
+            ),
         },
     ),
     "http": Preset("server", {"threads": (8, "requests at once an instance; a choice of this kit", "no standard")}),
