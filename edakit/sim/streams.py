@@ -15,7 +15,6 @@ from edakit.sim.runtime import Instance
 from edakit.sim.topic import Topic
 from edakit.stream.assign import STRATEGIES
 from edakit.stream.groups import Group
-from edakit.stream.log import Log
 from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
@@ -35,7 +34,8 @@ OPTIONS = (
 class Record:
     """A record handed to a member of a group."""
 
-    __slots__ = ("count", "event", "failed", "group", "partition", "place", "tag")  # failed: when it did at first
+    __slots__ = ("count", "event", "failed", "group", "partition", "place", "tag")
+    failed: int  # when it did at first
 
     def __init__(self, group: str, partition: int, place: str, offset: int, event: Event, count: int) -> None:
         self.group, self.partition, self.place, self.tag, self.event, self.count = group, partition, place, offset, event, count
@@ -174,7 +174,7 @@ class Stream(Topic):
         self.lab.check_open("add partitions")
         if not isinstance(more, int) or more < 1:
             raise WiringError(f"add_partitions({more!r}): 1 or more")
-        self.logs += [Log(f"{self.name}/{len(self.logs) + n}", self.logs[0].segment) for n in range(more)]
+        self.logs += [self.new_log(len(self.logs) + n, self.logs[0].segment) for n in range(more)]
         self.add(self.kernel.ns, "grow", self.name, "operator", None, len(self.logs))
         for group in self.groups.values():
             moved = group.grow()
