@@ -64,7 +64,9 @@ class Deployment:
                 "(a broker can be asked by headers: shop.queue(name, bind={...}) on a headers exchange)"
             )
         if self.ack_every > 1 and (self.home.kind != "broker" or self.commit != "after" or self.ack_every > self.prefetch):
-            raise WiringError(f"ack_every={self.ack_every}: on a broker, at most prefetch={self.prefetch}, and with commit='after'")
+            raise WiringError(
+                f"ack_every={self.ack_every}: on a broker, at most prefetch={self.prefetch}, and with commit='after'"
+            )
         if self.on_error not in ("requeue", "reject"):
             raise WiringError(known("on_error", self.on_error, ["requeue", "reject"]))
         if not isinstance(self.commit, str):
