@@ -106,6 +106,7 @@ class Lab(World):
         dead_letter: bool | str = True,
         on_error: str = "requeue",
         commit: str | float = "after",
+        ack_every: int = 1,
         filter: Any = None,
     ) -> Deployment:
         """Let a service run on a broker (one queue, instances compete), a stream (one group) or a server (instances in turn).
@@ -114,9 +115,8 @@ class Lab(World):
         once in an instance (default 1; server: its threads). publishes: where `ctx.publish` goes, if not to `on`. retry: tries before
         a failure is reported. on_error: "requeue" or "reject" what failed; delivery_limit: so many deliveries, then it is a dead letter
         (dead_letter=False: thrown away; a name: sent to that queue). commit: "after" or "before" the handler (the ack of a broker, the
-        ack_every: int = 1,
-        offset of a stream), or, on a stream, seconds between auto-commits. ack_every: on a broker, one ack for so many. filter: on a bus, a content pattern or filter policy
-        besides the event types.
+        offset of a stream), or, on a stream, seconds between auto-commits. ack_every: on a broker, one ack for so many.
+        filter: on a bus, a content pattern or filter policy besides the event types.
         Raises WiringError for a service that is deployed already or an `on` of another lab.
         """
         if not isinstance(service, (Service, Saga)):
@@ -151,6 +151,7 @@ class Lab(World):
             dead_letter=dead_letter,
             on_error=on_error,
             commit=commit,
+            ack_every=ack_every,
             filter=filter,
             saga=saga,
         )
@@ -159,7 +160,6 @@ class Lab(World):
             name = plain.name if instances == 1 else f"{plain.name}.{n + 1}"
             self.instances[name] = on.start(deployment, name)
         return deployment
-            ack_every=ack_every,
 
     def workload(
         self,
@@ -210,6 +210,8 @@ class Lab(World):
                 self.check_node(each.where)
                 if each.crash:
                     self.crashes.setdefault(each, 0)
+                if each.slow != 1:
+                    self.slow.append(each)
                 if each.drop or each.duplicate or each.reorder or each.delay:
                     self.network.disturb(each)
 
@@ -219,8 +221,6 @@ class Lab(World):
         A broker keeps its durable queues and the persistent messages in them.
         """
         self._check_mortal(name)
-                if each.slow != 1:
-                    self.slow.append(each)
         self._at(at, self.strike, name, restart_after)
 
     def restart(self, name: str, *, at: float | None = None) -> None:
