@@ -25,6 +25,18 @@ RABBITMQ: dict[str, tuple[Any, str, str]] = {
     "alternate": (None, "what no queue gets is dropped, or returned if mandatory", "rabbitmq.com/docs/ae"),
 }
 
+KAFKA: dict[str, tuple[Any, str, str]] = {
+    "start": ("latest", "a new group reads what comes (auto.offset.reset)", "apache/kafka ConsumerConfig"),
+    "session_timeout": (45, "seconds until a dead member is noticed (session.timeout.ms)", "apache/kafka ConsumerConfig"),
+    "poll_timeout": (
+        300,
+        "seconds over one poll's records until the group puts a member out (max.poll.interval.ms)",
+        "apache/kafka ConsumerConfig",
+    ),
+    "retention": (604_800, "seconds a record is kept (log.retention.hours, 168)", "apache/kafka ServerLogConfigs"),
+    "check": (300, "seconds between two looks (log.retention.check.interval.ms)", "apache/kafka ServerLogConfigs"),
+}
+
 PRESETS = {
     "rabbitmq": Preset(
         "broker",
@@ -73,18 +85,21 @@ PRESETS = {
             )
         },
     ),
-    "kafka": Preset(
+    "kafka": Preset("stream", KAFKA),
+    "kafka-share": Preset(
         "stream",
         {
-            "start": ("latest", "a new group reads what comes (auto.offset.reset)", "apache/kafka ConsumerConfig"),
-            "session_timeout": (45, "seconds until a dead member is noticed (session.timeout.ms)", "apache/kafka ConsumerConfig"),
-            "poll_timeout": (
-                300,
-                "seconds over one poll's records until the group puts a member out (max.poll.interval.ms)",
-                "apache/kafka ConsumerConfig",
+            "share": (True, "a group's members share the records, not the partitions", "KIP-932"),
+            "lock_timeout": (30, "seconds to settle a record (share.record.lock.duration.ms)", "apache/kafka ShareGroupConfig"),
+            "delivery_limit": (
+                5,
+                "deliveries (group.share.delivery.count.limit); then archived",
+                "apache/kafka ShareGroupConfig",
             ),
-            "retention": (604_800, "seconds a record is kept (log.retention.hours, 168)", "apache/kafka ServerLogConfigs"),
-            "check": (300, "seconds between two looks (log.retention.check.interval.ms)", "apache/kafka ServerLogConfigs"),
+            "window": (2000, "offsets under way (group.share.partition.max.record.locks)", "apache/kafka ShareGroupConfig"),
+            "start": ("latest", "a new group reads what comes (share.auto.offset.reset)", "apache/kafka GroupConfig"),
+            "retention": KAFKA["retention"],
+            "check": KAFKA["check"],
         },
     ),
     "redis-pubsub": Preset(

@@ -72,11 +72,19 @@ class QueueState:
 
 @dataclass
 class GroupState:
-    """A consumer group on one partition: whose it is, where it reads next, what is committed."""
+    """A group on one partition: whose it is, where it reads next, what is committed; of a share group (all before that is done) also
+    the records under way: {offset: (who has it, or "", how often it was handed out)}.
+    """
 
     owner: str = ""
     position: int = 0
     committed: int = 0
+    held: dict[int, tuple[str, int]] = field(default_factory=dict)
+
+    def advance(self) -> None:
+        """A share group has got so far as there is nothing before that is not done."""
+        if self.owner == "*":
+            self.committed = min(self.held, default=self.position)
 
 
 @dataclass
@@ -216,6 +224,26 @@ def _commit(state: State, row: Row) -> None:
 def _seek(state: State, row: Row) -> None:
     group = state.group(row.note, row.place)
     group.position = group.committed = row.tag
+    group.held.clear()
+
+
+def _acquire(state: State, row: Row) -> None:
+    group = state.group(row.note, row.place)
+    group.held[row.tag] = (row.who, group.held.get(row.tag, ("", 0))[1] + 1)
+    group.position = max(group.position, row.tag + 1)
+    group.advance()
+
+
+def _unlock(state: State, row: Row) -> None:
+    held = state.group(row.note, row.place).held
+    held[row.tag] = ("", held[row.tag][1])
+
+
+def _done(state: State, row: Row) -> None:
+    group = state.group(row.note, row.place)
+    if group.owner == "*":
+        del group.held[row.tag]
+        group.advance()
 
 
 def _expire(state: State, row: Row) -> None:
@@ -231,7 +259,9 @@ def _revoke(state: State, row: Row) -> None:
 
 
 def _reset(state: State, row: Row) -> None:
-    state.group(row.note, row.place).position = row.tag
+    group = state.group(row.note, row.place)
+    group.position = row.tag
+    group.advance()
 
 
 def _write(state: State, row: Row) -> None:
@@ -278,6 +308,10 @@ CHANGES: dict[str, Callable[[State, Row], None]] = {
     "append": _append,
     "assign": _assign,
     "fetch": _fetch,
+    "acquire": _acquire,
+    "accept": _done,
+    "unlock": _unlock,
+    "skip": _done,
     "commit": _commit,
     "seek": _seek,
     "reset": _reset,

@@ -43,7 +43,10 @@ KINDS = {
     "append": "partition `place` has written the event of `who` at offset `tag`",
     "resend": "`who` has no answer, or a no, and sends a batch to partition `place` again: the one that begins with this event; try `tag`",
     "decline": "partition `place` does not take the event of `who`; `note` says why (duplicate, out of order, not enough replicas)",
-    "assign": "group `note` gives partition `place` to `who` (empty: to nobody), who goes on from `tag`, the committed offset",
+    "assign": "group `note` gives partition `place` to `who` (empty: to nobody), who goes on from `tag`, the committed offset; *: to all members",
+    "acquire": "share group `note` locks the record at offset `tag` of partition `place` for `who`, and hands it out",
+    "accept": "`who` has done the record at offset `tag` of partition `place`: share group `note` is through with it",
+    "unlock": "share group `note` may hand the record at offset `tag` of partition `place` out again: `who` gave it back (empty: time is up)",
     "fetch": "partition `place` hands the record at offset `tag` to `who`; `note` is the group",
     "commit": "group `note` has `tag` as its next offset to read in partition `place`",
     "seek": "group `note` will read partition `place` from offset `tag`; `who` asked for it",
@@ -74,7 +77,8 @@ KINDS = {
 }
 __doc__ = __doc__.replace("{kinds}", "\n".join(f"    {kind:10} {text}" for kind, text in KINDS.items()))
 
-OFFSETS = ("append", "assign", "fetch", "commit", "seek", "skip", "reset")  # kinds whose tag may be 0
+# kinds whose tag may be 0
+OFFSETS = ("append", "assign", "acquire", "accept", "unlock", "fetch", "commit", "seek", "skip", "reset")
 AT_MOST_ONCE = "at most once"  # the note of a delivery that nobody is expected to acknowledge
 WIDTH = 8  # fields of a row
 SHOWN = 40  # rows that a printed trace shows

@@ -106,7 +106,16 @@ def live_groups(lab: Lab) -> dict[tuple[str, str], GroupState]:
         for group in home.groups.values()
         for n in range(len(home.logs))
         if n in group.owner or (group.name, home.logs[n].place) in lab.folded.groups
-    }
+    } | {
+        (group.group, part.log.place): GroupState(
+            "*", part.end, part.start,
+            {n: (each.member, each.count) for n, each in part.flight.items() if each.state in ("available", "acquired")},
+        )
+        for home in lab.homes.values()
+        if isinstance(home, Stream)
+        for group in home.shares.values()
+        for part in group.parts
+    }  # fmt: skip
 
 
 def live_sagas(lab: Lab) -> dict[tuple[str, str], tuple[str, list[str]]]:
@@ -148,6 +157,16 @@ def test_the_fold_equals_the_live_state_of_streams_that_forget(first):
 
 
 @pytest.mark.parametrize("first", range(0, 80, 20))
+def test_the_same_for_share_groups(first):
+    for number in range(first, first + 20):
+        lab = stream_systems.build_shares(Watched(number), number)
+        lab.run(60)
+        assert lab.checked == len(lab.trace) > 50
+        assert lab.trace.state_at(lab.now) == lab.folded
+        lab.close()
+
+
+@pytest.mark.parametrize("first", range(0, 80, 20))
 def test_the_same_for_queues_with_arguments_on_a_broker_that_crashes(first):
     for number in range(first, first + 20):
         lab = queue_systems.build(Watched(number), number)
@@ -172,6 +191,7 @@ def test_the_random_systems_write_every_kind_of_row():
         kinds |= set(systems.build(Lab(number), number).run(60).trace.counts())
         kinds |= set(queue_systems.build(Lab(number), number).run(60).trace.counts())
         kinds |= set(stream_systems.build(Lab(number), number).run(60).trace.counts())
+        kinds |= set(stream_systems.build_shares(Lab(number), number).run(60).trace.counts())
     assert kinds == set(KINDS)
 
 

@@ -79,7 +79,7 @@ def _named(row: Row) -> Iterator[Fact]:
         yield ("queue", row.place)
     elif row.kind == "append":
         yield ("log", row.place)
-    elif row.kind in ("assign", "fetch", "commit", "seek"):
+    elif row.kind in ("assign", "fetch", "commit", "seek", "acquire", "accept", "skip", "reset"):
         yield ("group", row.note, row.place)
     elif row.kind == "write":
         yield ("database", row.place)

@@ -32,6 +32,11 @@ SAY = {
     "decline": "partition {place} does not take {event} of {who}: {note}",
     "assign": "group {note}: {who} reads partition {place} from offset {tag} on",
     "assign nobody": "group {note}: nobody reads partition {place}",
+    "assign all": "group {note}: all members read partition {place} from offset {tag} on, record by record",
+    "acquire": "partition {place} hands offset {tag}, {event}, to {who}, and locks it",
+    "accept": "{who} has accepted offset {tag} of partition {place}, {event}",
+    "unlock": "{who} has released offset {tag} of partition {place}: others may have {event}",
+    "unlock late": "nobody has settled offset {tag} of partition {place} in time: others may have {event}",
     "fetch": "partition {place} hands offset {tag}, {event}, to {who}",
     "commit": "group {note} has committed partition {place} up to offset {tag}",
     "seek": "{who} has set group {note} to offset {tag} of partition {place}",
@@ -77,6 +82,8 @@ MOMENTS = {  # what one may want to jump to, by kind or case
     "refuse": "refused",
     "return": "returned",
     "skip": "given up",
+    "unlock": "released",
+    "unlock late": "lock ran out",
     "resend": "sent again",
     "decline": "not taken",
     "expel": "put out",
@@ -105,6 +112,10 @@ def case(row: Row, *, again: bool = False) -> str:
         return "reply no"
     if row.kind == "assign" and not row.who:
         return "assign nobody"
+    if row.kind == "assign" and row.who == "*":
+        return "assign all"
+    if row.kind == "unlock" and not row.who:
+        return "unlock late"
     if (row.kind == "deliver" and again) or (row.kind == "call" and row.tag > 1):
         return f"{row.kind} again"
     return row.kind

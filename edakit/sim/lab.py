@@ -57,7 +57,7 @@ class Lab(World):
         return self._build(Broker, name, chosen, "exchange, ack_timeout, delivery_limit, default_queue_type, alternate")
 
     def stream(self, name: str, *, partitions: int = 1, like: str | None = None, **options: Any) -> Stream:
-        """A topic of an event stream. like: "kafka" or "rabbitmq-stream"; options: see `edakit.sim.streams.Stream`."""
+        """A topic of an event stream. like: "kafka", "kafka-share", "rabbitmq-stream"; options: see `edakit.sim.streams.Stream`."""
         chosen = {"partitions": partitions, **settings(like, "stream"), **options}
         return self._build(Stream, name, chosen, ", ".join(STREAM_OPTIONS))
 
