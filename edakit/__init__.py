@@ -25,7 +25,7 @@ from edakit.event import Event
 from edakit.panel import panel
 from edakit.saga import Saga
 from edakit.service import Service
-from edakit.sim.faults import Crash, Faults, Hold, Partition
+from edakit.sim.faults import Crash, Faults, Hold, Partition, PowerCut
 from edakit.sim.lab import Lab
 from edakit.sim.scenario import fork, run
 from edakit.table import grid, table
@@ -52,6 +52,7 @@ NAMES = {
     "sweep": "a scenario for a thousand seeds",
     "Faults": "drop, duplicate, delay, reorder, crash: chances",
     "Crash": "a service dies at a time",
+    "PowerCut": "all machines of a stream lose power at a time",
     "Hold": "a link keeps what it is given for a while",
     "Partition": "a link loses what it is given for a while",
     "Retry": "how often, after how long",
@@ -91,6 +92,7 @@ __all__ = [
     "sweep",
     "Faults",
     "Crash",
+    "PowerCut",
     "Hold",
     "Partition",
     "Retry",

@@ -5,10 +5,12 @@ broker or stream has it), by the note of a `log` row, or by `reply` (an answer i
 """
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from edakit.errors import ArgumentError, EmptyTrace
+from edakit.state import fold_until
 from edakit.table import number
 from edakit.trace import AT_MOST_ONCE, Row, Trace, service_of
 from edakit.units import SECOND
@@ -107,6 +109,13 @@ def duplicates(trace: Trace, type: str | None = None) -> dict[tuple[str, str], i
             handled = (service_of(row.who), row.event.id)
             counts[handled] = counts.get(handled, 0) + 1
     return {handled: count for handled, count in counts.items() if count > 1}
+
+
+def lost_acked(trace: Trace) -> int:
+    """How many events a stream with copies has confirmed (to whoever asked for it) and lost since: no copy has them any more."""
+    confirmed = {row.event.id for row in trace.where("confirm") if row.event}
+    there = {event.id for log in fold_until(trace, sys.maxsize).logs.values() for event in log}
+    return len(confirmed - there)
 
 
 CHANGES = {"ack": -1, "dead": -1, "discard": -1, "lapse": -1, "evict": -1, "redrive": 1, "hop": 1}  # of what a queue owns

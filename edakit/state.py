@@ -103,6 +103,7 @@ class State:
     logs: dict[str, list[Event]] = field(default_factory=dict)  # partition -> events, also those gone; index = offset
     starts: dict[str, int] = field(default_factory=dict)  # partition -> first offset that is still there, where that is not 0
     gone: dict[str, set[int]] = field(default_factory=dict)  # partition -> offsets that compaction took
+    insync: dict[str, tuple[str, str]] = field(default_factory=dict)  # partition -> leader, in-sync replicas; once they have changed
     groups: dict[tuple[str, str], GroupState] = field(default_factory=dict)  # (group, partition)
     databases: dict[str, dict[str, Any]] = field(default_factory=dict)
     sagas: dict[tuple[str, str], SagaState] = field(default_factory=dict)  # (saga, run)
@@ -208,6 +209,12 @@ def _append(state: State, row: Row) -> None:
     state.logs.setdefault(row.place, []).append(_some(row))
 
 
+def _insync(state: State, row: Row) -> None:
+    state.insync[row.place] = (row.who, row.note)
+    del state.logs.setdefault(row.place, [])[row.tag :]
+    state.gone[row.place] = {offset for offset in state.gone.get(row.place, ()) if offset < row.tag}
+
+
 def _assign(state: State, row: Row) -> None:
     group = state.group(row.note, row.place)
     group.owner, group.position, group.committed = row.who, row.tag, row.tag
@@ -306,6 +313,7 @@ CHANGES: dict[str, Callable[[State, Row], None]] = {
     "hop": lambda state, row: state.queue(row.place).put(_some(row)),
     "redrive": _redrive,
     "append": _append,
+    "insync": _insync,
     "assign": _assign,
     "fetch": _fetch,
     "acquire": _acquire,

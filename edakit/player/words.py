@@ -30,6 +30,9 @@ SAY = {
     "append": "partition {place} has written {event} of {who} at offset {tag}",
     "resend": "{who} sends {event} to partition {place} again",
     "decline": "partition {place} does not take {event} of {who}: {note}",
+    "confirm": "partition {place} confirms {event} to {who}: {tag} copies have it",
+    "insync": "{who} leads partition {place}, in sync are {note}; its log ends at offset {tag}",
+    "insync nobody": "nobody leads partition {place}; its log ends at offset {tag}",
     "assign": "group {note}: {who} reads partition {place} from offset {tag} on",
     "assign nobody": "group {note}: nobody reads partition {place}",
     "assign all": "group {note}: all members read partition {place} from offset {tag} on, record by record",
@@ -86,6 +89,8 @@ MOMENTS = {  # what one may want to jump to, by kind or case
     "unlock late": "lock ran out",
     "resend": "sent again",
     "decline": "not taken",
+    "insync": "leader or copies changed",
+    "insync nobody": "no leader",
     "expel": "put out",
     "grow": "more partitions",
     "reset": "fell off the log",
@@ -110,8 +115,8 @@ def case(row: Row, *, again: bool = False) -> str:
         return "handle refused"
     if row.kind == "reply" and row.note:
         return "reply no"
-    if row.kind == "assign" and not row.who:
-        return "assign nobody"
+    if row.kind in ("assign", "insync") and not row.who:
+        return f"{row.kind} nobody"
     if row.kind == "assign" and row.who == "*":
         return "assign all"
     if row.kind == "unlock" and not row.who:

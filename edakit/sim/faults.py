@@ -101,7 +101,7 @@ class Faults(Fault):
 
 @dataclass(frozen=True)
 class Crash(Fault):
-    """A service, or one instance of it, dies `at` a time (a number or a distribution) and may come back some seconds later."""
+    """What runs under a name dies `at` a time (a number or a distribution) and may come back some seconds later: see `Lab.crash`."""
 
     name: str
     at: Duration
@@ -112,6 +112,11 @@ class Crash(Fault):
             nanoseconds(self.at, "at")
         if self.restart_after is not None:
             nanoseconds(self.restart_after, "restart_after")
+
+
+@dataclass(frozen=True)
+class PowerCut(Crash):
+    """All machines of a stream with `replicas=` or `flush=` lose power at once, and with it what is not on any disk."""
 
 
 @dataclass(frozen=True)
