@@ -116,7 +116,6 @@ class Topic:
         log = self.logs[number]
         self.add(self.kernel.ns, "append", log.place, event.source, event, log.append(event), since)
 
-    def written(self, number: int) -> None:
     def new_log(self, number: int, segment: int) -> Log:
         """An empty partition."""
         return Log(f"{self.name}/{number}", segment)
@@ -131,6 +130,7 @@ class Topic:
         """Answer when records are as safe as `acks` asks for: where the leader is alone, now."""
         answer(why)
 
+    def written(self, number: int) -> None:
         """There is something new to read in a partition."""
         raise NotImplementedError
 

@@ -79,8 +79,8 @@ class World:
         self.clients: dict[str, None] = {}
         self.pending: dict[str, tuple[str, Task, int]] = {}  # requests without an answer yet: who waits, and how to wake it
         self.crashes: dict[Faults, int] = {}  # crashes at random points, and how often each has struck
-        self.closed, self.running = False, False
         self.slow: list[Faults] = []  # what makes handlers slow
+        self.closed, self.running = False, False
         self.bounded = False  # whether the run has a time at which it ends, whatever goes on
         self._randoms: dict[str, Random] = {}
         self._counts: dict[str, int] = {}  # events by id without the number
