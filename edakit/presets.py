@@ -102,6 +102,32 @@ PRESETS = {
             "check": KAFKA["check"],
         },
     ),
+    "kinesis": Preset(
+        "stream",
+        {
+            "hashing": ("md5", "a shard is a range of the MD5 hashes of partition keys", "AWS Kinesis API, PutRecord"),
+            "start": ("latest", "the iterator of a new consumer (LATEST; TRIM_HORIZON is earliest)", "AWS Kinesis guide, KCL"),
+            "session_timeout": (10, "seconds until a lease is taken over (failoverTimeMillis)", "AWS Kinesis guide, KCL"),
+            "retention": (86_400, "seconds a record can be read", "AWS Kinesis guide, retention period"),
+            "segment": (1, "records are given up one by one", "AWS Kinesis guide, retention period"),
+            "check": (60, "seconds between two looks; a choice of this kit", "no standard"),
+            "read_rate": (2 * 2**20, "bytes a second of a shard, for all consumers together", "AWS Kinesis guide, quotas"),
+            "reads": (5, "reads a second of a shard, for all consumers together", "AWS Kinesis guide, quotas"),
+            "fan_out": (False, "True: the bytes are for each consumer, and pushed", "AWS Kinesis guide, enhanced fan-out"),
+        },
+    ),
+    "redis-stream": Preset(
+        "stream",
+        {
+            "share": (True, "a group's members share the entries (XREADGROUP)", "redis.io, data types, streams"),
+            "lock_timeout": (None, "an entry is pending until it is acked (XACK)", "redis.io, data types, streams"),
+            "claim_idle": (None, "seconds after which others claim it (XAUTOCLAIM): never", "redis.io, data types, streams"),
+            "delivery_limit": (None, "Redis counts deliveries and limits nothing", "redis.io, data types, streams"),
+            "window": (None, "as many as you like are pending", "redis.io, data types, streams"),
+            "start": ("latest", "a new group reads what comes (XGROUP CREATE ... $)", "redis.io, commands, XGROUP CREATE"),
+            "maxlen": (None, "entries that are kept (XADD ... MAXLEN): all", "redis.io, commands, XADD"),
+        },
+    ),
     "redis-pubsub": Preset(
         "bus",
         {

@@ -48,7 +48,7 @@ KINDS = {
     "assign": "group `note` gives partition `place` to `who` (empty: nobody, *: all members), who goes on from `tag`, the committed offset",
     "acquire": "share group `note` locks the record at offset `tag` of partition `place` for `who`, and hands it out",
     "accept": "`who` has done the record at offset `tag` of partition `place`: share group `note` is through with it",
-    "unlock": "share group `note` may hand the record at offset `tag` of partition `place` out again: `who` gave it back (empty: time is up)",
+    "unlock": "share group `note` may hand offset `tag` of partition `place` out again: `who` has released it (empty: its time is up)",
     "fetch": "partition `place` hands the record at offset `tag` to `who`; `note` is the group",
     "commit": "group `note` has `tag` as its next offset to read in partition `place`",
     "seek": "group `note` will read partition `place` from offset `tag`; `who` asked for it",

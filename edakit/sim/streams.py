@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from edakit.errors import Refused, WiringError, known
 from edakit.event import Event
 from edakit.sim.coordinator import Coordinator, overdue
+from edakit.sim.quota import ReadQuota
 from edakit.sim.retention import Retention
 from edakit.sim.runtime import Instance
 from edakit.sim.shares import ENDLESS, ShareGroup, endless
 from edakit.sim.topic import Topic
 from edakit.stream.assign import STRATEGIES
 from edakit.stream.groups import Group, Record
+from edakit.stream.partition import HASHES
 from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ OPTIONS = (
     "partitions", "start (earliest, latest)", "session_timeout (seconds)", "assignor", "poll_timeout (seconds)", "sticky",
     "retention (seconds)", "retention_bytes", "segment (records)", "compact", "delete_retention (seconds)", "check (seconds)",
     "share", "lock_timeout (seconds)", "claim_idle (seconds)", "delivery_limit", "window (records)",
+    "maxlen (records)", "hashing (murmur2, md5)", "read_rate (bytes a second)", "reads (a second)", "fan_out",
 )  # fmt: skip
 
 
@@ -68,6 +71,11 @@ class Stream(Topic):
         claim_idle: float | None = None,
         delivery_limit: int | None = 5,
         window: int | None = 2000,
+        maxlen: int | None = None,
+        hashing: str = "murmur2",
+        read_rate: float | None = None,
+        reads: float | None = None,
+        fan_out: bool = False,
     ) -> None:
         """`start`: where a new group begins, and one that has fallen off the log. session_timeout: seconds until a dead member is noticed.
 
@@ -80,11 +88,17 @@ class Stream(Topic):
         share: groups are share groups (all of them, or those of these names): members take single records from all partitions, and each is
         locked for `lock_timeout` seconds, delivered `delivery_limit` times at most; `window` offsets of a partition may be under way.
         lock_timeout=None: not locked but pending, until another member claims it `claim_idle` seconds after its delivery (None: never).
+        maxlen: records a partition keeps, to the record. hashing: how keys find partitions, as in Kafka or as in Kinesis. read_rate, reads:
+        bytes and reads a second that a partition gives to all consumer groups together, or (fan_out: read_rate alone) to each.
         """
         if start not in ("earliest", "latest"):
             raise WiringError(f"start={start!r}: a new group begins at 'earliest' or 'latest'")
-        keep = Retention(retention, retention_bytes, compact, delete_retention, check, segment)
+        if hashing not in HASHES:
+            raise WiringError(known("hashing", hashing, list(HASHES)))
+        keep = Retention(retention, retention_bytes, maxlen, compact, delete_retention, check, segment)
         super().__init__(lab, name, partitions, sticky, segment, keep)
+        self.hash, quota = HASHES[hashing], ReadQuota(read_rate, reads, fan_out)
+        self.quota = quota if quota.rate or quota.reads else None
         self.start_at = start
         self.groups: dict[str, Group] = {}
         self.members: dict[str, Member] = {}  # by instance name
@@ -220,11 +234,15 @@ class Stream(Topic):
         if not isinstance(commit, str) and self.kernel.ns >= member.next_commit:
             member.next_commit = self.kernel.ns + nanoseconds(commit, "commit")
             self.commit_read(member)
-        for number in group.partitions_of(instance.name):
+        numbers = group.partitions_of(instance.name)
+        if self.quota:
+            numbers = self._within(self.quota, member, numbers)
+        for number in numbers:
             log, position = self.logs[number], group.position[number]
             if position < log.start or position > log.end:
                 position = self._reset(group, number, instance.name)
-            for offset, event in log.scan(position, room):
+            most = self.quota.read(group.name, number, log, position, room, self.kernel.ns) if self.quota else room
+            for offset, event in log.scan(position, most):
                 record = Record(group.name, number, log.place, offset, event, 1)
                 group.position[number] = offset + 1
                 room -= 1
@@ -241,6 +259,17 @@ class Stream(Topic):
                 self._commit(group, record.partition, record.tag + 1, instance.name)
             if not self.network.send("deliver", self.name, instance.name, record.event, instance.receive, record):
                 self.kernel.later(self.network.hop * 10, self._again, member, record)
+
+    def _within(self, quota: ReadQuota, member: Member, numbers: list[int]) -> list[int]:
+        """The partitions that a member may read now; where only others have something for it, it asks again as soon as it may."""
+        group, ns = member.group, self.kernel.ns
+        waits = {
+            number: quota.wait(group.name, number, ns) for number in numbers if group.position[number] != self.logs[number].end
+        }
+        if waits and min(waits.values()) > 0:
+            member.polling = True
+            self.kernel.later(min(waits.values()), self._poll, member)
+        return [number for number, wait in waits.items() if wait <= 0]
 
     def commit_read(self, member: Member) -> None:
         """Auto-commit: all that a member has read, which it has handled, or it would not ask for more."""

@@ -11,7 +11,7 @@ from edakit.sim.producers import Sender
 from edakit.sim.retention import Retention
 from edakit.sim.world import PATIENCE
 from edakit.stream.log import Log
-from edakit.stream.partition import partition_for
+from edakit.stream.partition import Hash, partition_for
 from edakit.stream.producer import Producer, Sequences
 from edakit.trace import service_of
 from edakit.units import SECOND
@@ -35,6 +35,7 @@ class Topic:
         self.retention = keep if keep.wanted() else None
         self.logs = [self.new_log(n, segment) for n in range(partitions)]
         self.inline = False  # whether what services publish goes through `run_inline`: once anybody has a producer of their own
+        self.hash: Hash = partition_for
         self._turn, self._sticky, self._run = 0, sticky, 0
         self._producers: dict[str, Producer] = {}  # by client or service
         self._senders: dict[str, Sender] = {}  # by client or instance
@@ -93,7 +94,7 @@ class Topic:
         """Append an event to the partition of its key; without a key the partitions take turns."""
         if self.retention:
             self.retention.look(self)
-        number = self.partition(event, self._sticky) if event.key is None else partition_for(event.key, len(self.logs))
+        number = self.partition(event, self._sticky) if event.key is None else self.hash(event.key, len(self.logs))
         log = self.logs[number]
         self.add(self.kernel.ns, "append", log.place, event.source, event, log.append(event), since)  # as `write`, without a call
         if confirm:
@@ -103,7 +104,7 @@ class Topic:
     def partition(self, event: Event, stick: int) -> int:
         """Where an event goes: by its key; without one where the turn is, for so many records as stick together."""
         if event.key is not None:
-            return partition_for(event.key, len(self.logs))
+            return self.hash(event.key, len(self.logs))
         if self.retention:
             self.retention.refuse(self, event.type)
         if self._run == 0:
