@@ -25,7 +25,7 @@ from edakit.event import Event
 from edakit.panel import panel
 from edakit.saga import Saga
 from edakit.service import Service
-from edakit.sim.faults import Crash, Faults, Hold, Partition
+from edakit.sim.faults import Crash, Faults, Hold, Partition, PowerCut
 from edakit.sim.lab import Lab
 from edakit.sim.scenario import fork, run
 from edakit.table import grid, table
@@ -33,7 +33,7 @@ from edakit.trace import Trace
 from edakit.units import days, hours, minutes, ms
 
 if TYPE_CHECKING:
-    from edakit import measure, plot
+    from edakit import measure, plot, probe
     from edakit.evidence import sweep
     from edakit.learn.exercise import exercise
     from edakit.learn.prediction import predict
@@ -52,6 +52,7 @@ NAMES = {
     "sweep": "a scenario for a thousand seeds",
     "Faults": "drop, duplicate, delay, reorder, crash: chances",
     "Crash": "a service dies at a time",
+    "PowerCut": "all machines of a stream lose power at a time",
     "Hold": "a link keeps what it is given for a while",
     "Partition": "a link loses what it is given for a while",
     "Retry": "how often, after how long",
@@ -69,6 +70,7 @@ NAMES = {
     "days": "days as seconds",
     "plot": "pictures of a lab or a trace",
     "measure": "figures of a trace",
+    "probe": "what a system promises, asked by doing",
     "table": "rows as an aligned text table",
     "grid": "values by row and column as a text table",
     "panel": "sliders that re-run a scenario",
@@ -90,6 +92,7 @@ __all__ = [
     "sweep",
     "Faults",
     "Crash",
+    "PowerCut",
     "Hold",
     "Partition",
     "Retry",
@@ -107,6 +110,7 @@ __all__ = [
     "days",
     "plot",
     "measure",
+    "probe",
     "table",
     "grid",
     "panel",
@@ -122,6 +126,7 @@ __version__ = "0.1.0"
 LAZY = {  # panel and table are not: a module loaded later under the name of its function would take its place
     "plot": ("edakit.plot", None),
     "measure": ("edakit.measure", None),
+    "probe": ("edakit.probe", None),
     "sweep": ("edakit.evidence", "sweep"),
     "predict": ("edakit.learn", "predict"),
     "play": ("edakit.player", "play"),

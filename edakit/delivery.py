@@ -1,12 +1,14 @@
-"""What to do when a handler fails: try again, after how long, how often.
+"""What to do when a call or a handler fails: try again, after how long, how often; or leave off calling for a while.
 
 A policy is data; whoever runs the handler asks `delay(attempt, random)` and waits. Retries cost: three layers with three tries
-each are 27 calls. Source: AWS Architecture Blog, "Exponential Backoff And Jitter" (full and equal jitter).
+each are 27 calls. Sources: AWS Architecture Blog, "Exponential Backoff And Jitter" (full and equal jitter); Nygard, Release It!,
+and martinfowler.com/bliki/CircuitBreaker.html (closed, open, half-open).
 """
 
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from edakit.chance import Random
 from edakit.errors import ArgumentError
@@ -48,3 +50,55 @@ class Retry:
         if self.jitter == "full":
             return wait * random.random()
         return wait if self.jitter == "none" else wait / 2 + wait / 2 * random.random()
+
+
+@dataclass
+class Breaker:
+    """A circuit breaker: after `failures` in a row it is open for `pause` seconds, and then half-open: it lets one call try.
+
+        breaker = Breaker(failures=3, pause=10)         # one for each service that is called, shared by all who call it
+        if not breaker.allows(ctx.now):
+            return {"sorry": "later"}
+        try:
+            answer = await ctx.call("bank", order.data, timeout=1)
+        except CallTimeout:
+            breaker.failed(ctx.now)
+        else:
+            breaker.succeeded()
+
+    The trial of a half-open breaker closes it or opens it anew; if nothing is heard of it, another may try a pause later. What is
+    heard while it is open, of calls that began before, changes nothing.
+    """
+
+    failures: int = 5
+    pause: float = 30
+    state: Literal["closed", "open", "half-open"] = field(default="closed", init=False)
+    _failed: int = field(default=0, init=False, repr=False)  # in a row
+    _until: float = field(default=0, init=False, repr=False)  # nothing is let through before
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.failures, int) or self.failures < 1:
+            raise ArgumentError(f"Breaker(failures={self.failures!r}): a whole number, 1 or more")
+        nanoseconds(self.pause, "pause")
+
+    def allows(self, now: float) -> bool:
+        """Whether a call may be made; now in seconds."""
+        if self.state == "closed":
+            return True
+        if now < self._until:
+            return False
+        self.state, self._until = "half-open", now + self.pause
+        return True
+
+    def succeeded(self) -> None:
+        """A call has been answered."""
+        if self.state != "open":
+            self.state, self._failed = "closed", 0
+
+    def failed(self, now: float) -> None:
+        """A call has not been answered, or with an error."""
+        if self.state == "open":
+            return
+        self._failed += 1
+        if self.state == "half-open" or self._failed >= self.failures:
+            self.state, self._until = "open", now + self.pause

@@ -5,10 +5,12 @@ broker or stream has it), by the note of a `log` row, or by `reply` (an answer i
 """
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from edakit.errors import ArgumentError, EmptyTrace
+from edakit.state import fold_until
 from edakit.table import number
 from edakit.trace import AT_MOST_ONCE, Row, Trace, service_of
 from edakit.units import SECOND
@@ -94,7 +96,7 @@ def deliveries(trace: Trace, service: str | None = None) -> dict[str, int]:
     """How often each event was handed to the service (to all services together, unless told), by event id."""
     counts: dict[str, int] = {}
     for row in trace:
-        if row.kind in ("deliver", "fetch") and row.event is not None and service in (None, row.service, row.who):
+        if row.kind in ("deliver", "fetch", "acquire") and row.event is not None and service in (None, row.service, row.who):
             counts[row.event.id] = counts.get(row.event.id, 0) + 1
     return counts
 
@@ -107,6 +109,13 @@ def duplicates(trace: Trace, type: str | None = None) -> dict[tuple[str, str], i
             handled = (service_of(row.who), row.event.id)
             counts[handled] = counts.get(handled, 0) + 1
     return {handled: count for handled, count in counts.items() if count > 1}
+
+
+def lost_acked(trace: Trace) -> int:
+    """How many events a stream with copies has confirmed (to whoever asked for it) and lost since: no copy has them any more."""
+    confirmed = {row.event.id for row in trace.where("confirm") if row.event}
+    there = {event.id for log in fold_until(trace, sys.maxsize).logs.values() for event in log}
+    return len(confirmed - there)
 
 
 CHANGES = {"ack": -1, "dead": -1, "discard": -1, "lapse": -1, "evict": -1, "redrive": 1, "hop": 1}  # of what a queue owns
@@ -154,7 +163,7 @@ def groups(trace: Trace) -> list[str]:
 
 
 def lag(trace: Trace, group: str | None = None) -> dict[str, Series]:
-    """How many records of each partition the group has not committed yet, from each change on.
+    """How many records of each partition the group has not committed yet (a share group: not done), from each change on.
 
     `group` may be left out where there is only one. Raises ArgumentError for a group that the trace does not name.
     """
@@ -166,11 +175,14 @@ def lag(trace: Trace, group: str | None = None) -> dict[str, Series]:
     ends: dict[str, int] = {}
     committed: dict[str, int] = {}
     series: dict[str, Series] = {}
+    shared = {row.place for row in trace if row.kind == "assign" and row.note == group and row.who == "*"}
     for row in trace:
         if row.kind == "append":
             ends[row.place] = row.tag + 1
         elif row.kind in ("commit", "seek") and row.note == group:
             committed[row.place] = row.tag
+        elif row.kind in ("accept", "skip") and row.note == group and row.place in shared:
+            committed[row.place] = committed.get(row.place, 0) + 1  # not so far, but so many
         elif row.kind == "assign" and row.note == group and row.tag != committed.get(row.place, 0):
             committed[row.place] = row.tag  # a new group that begins at the end
         else:

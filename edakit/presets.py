@@ -25,6 +25,18 @@ RABBITMQ: dict[str, tuple[Any, str, str]] = {
     "alternate": (None, "what no queue gets is dropped, or returned if mandatory", "rabbitmq.com/docs/ae"),
 }
 
+KAFKA: dict[str, tuple[Any, str, str]] = {
+    "start": ("latest", "a new group reads what comes (auto.offset.reset)", "apache/kafka ConsumerConfig"),
+    "session_timeout": (45, "seconds until a dead member is noticed (session.timeout.ms)", "apache/kafka ConsumerConfig"),
+    "poll_timeout": (
+        300,
+        "seconds over one poll's records until the group puts a member out (max.poll.interval.ms)",
+        "apache/kafka ConsumerConfig",
+    ),
+    "retention": (604_800, "seconds a record is kept (log.retention.hours, 168)", "apache/kafka ServerLogConfigs"),
+    "check": (300, "seconds between two looks (log.retention.check.interval.ms)", "apache/kafka ServerLogConfigs"),
+}
+
 PRESETS = {
     "rabbitmq": Preset(
         "broker",
@@ -73,18 +85,47 @@ PRESETS = {
             )
         },
     ),
-    "kafka": Preset(
+    "kafka": Preset("stream", KAFKA),
+    "kafka-share": Preset(
         "stream",
         {
-            "start": ("latest", "a new group reads what comes (auto.offset.reset)", "apache/kafka ConsumerConfig"),
-            "session_timeout": (45, "seconds until a dead member is noticed (session.timeout.ms)", "apache/kafka ConsumerConfig"),
-            "poll_timeout": (
-                300,
-                "seconds over one poll's records until the group puts a member out (max.poll.interval.ms)",
-                "apache/kafka ConsumerConfig",
+            "share": (True, "a group's members share the records, not the partitions", "KIP-932"),
+            "lock_timeout": (30, "seconds to settle a record (share.record.lock.duration.ms)", "apache/kafka ShareGroupConfig"),
+            "delivery_limit": (
+                5,
+                "deliveries (group.share.delivery.count.limit); then archived",
+                "apache/kafka ShareGroupConfig",
             ),
-            "retention": (604_800, "seconds a record is kept (log.retention.hours, 168)", "apache/kafka ServerLogConfigs"),
-            "check": (300, "seconds between two looks (log.retention.check.interval.ms)", "apache/kafka ServerLogConfigs"),
+            "window": (2000, "offsets under way (group.share.partition.max.record.locks)", "apache/kafka ShareGroupConfig"),
+            "start": ("latest", "a new group reads what comes (share.auto.offset.reset)", "apache/kafka GroupConfig"),
+            "retention": KAFKA["retention"],
+            "check": KAFKA["check"],
+        },
+    ),
+    "kinesis": Preset(
+        "stream",
+        {
+            "hashing": ("md5", "a shard is a range of the MD5 hashes of partition keys", "AWS Kinesis API, PutRecord"),
+            "start": ("latest", "the iterator of a new consumer (LATEST; TRIM_HORIZON is earliest)", "AWS Kinesis guide, KCL"),
+            "session_timeout": (10, "seconds until a lease is taken over (failoverTimeMillis)", "AWS Kinesis guide, KCL"),
+            "retention": (86_400, "seconds a record can be read", "AWS Kinesis guide, retention period"),
+            "segment": (1, "records are given up one by one", "AWS Kinesis guide, retention period"),
+            "check": (60, "seconds between two looks; a choice of this kit", "no standard"),
+            "read_rate": (2 * 2**20, "bytes a second of a shard, for all consumers together", "AWS Kinesis guide, quotas"),
+            "reads": (5, "reads a second of a shard, for all consumers together", "AWS Kinesis guide, quotas"),
+            "fan_out": (False, "True: the bytes are for each consumer, and pushed", "AWS Kinesis guide, enhanced fan-out"),
+        },
+    ),
+    "redis-stream": Preset(
+        "stream",
+        {
+            "share": (True, "a group's members share the entries (XREADGROUP)", "redis.io, data types, streams"),
+            "lock_timeout": (None, "an entry is pending until it is acked (XACK)", "redis.io, data types, streams"),
+            "claim_idle": (None, "seconds after which others claim it (XAUTOCLAIM): never", "redis.io, data types, streams"),
+            "delivery_limit": (None, "Redis counts deliveries and limits nothing", "redis.io, data types, streams"),
+            "window": (None, "as many as you like are pending", "redis.io, data types, streams"),
+            "start": ("latest", "a new group reads what comes (XGROUP CREATE ... $)", "redis.io, commands, XGROUP CREATE"),
+            "maxlen": (None, "entries that are kept (XADD ... MAXLEN): all", "redis.io, commands, XADD"),
         },
     ),
     "redis-pubsub": Preset(
@@ -155,6 +196,11 @@ PRESETS = {
             "timeout": (5, "seconds a target has to answer", "AWS EventBridge guide, API destinations"),
             "invoke": ("request-response", "a target has an event when its handler is done", "AWS EventBridge guide, ordering"),
             "fifo": (True, "the events of a key come one by one", "AWS EventBridge guide, Custom Event Bus, ordering"),
+            "archive": (
+                True,
+                "keeps every event (1 to 365 days), to start from a point in time",
+                "AWS EventBridge guide, Custom Event Bus",
+            ),
         },
     ),
     "http": Preset("server", {"threads": (8, "requests at once an instance; a choice of this kit", "no standard")}),

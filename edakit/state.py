@@ -72,11 +72,19 @@ class QueueState:
 
 @dataclass
 class GroupState:
-    """A consumer group on one partition: whose it is, where it reads next, what is committed."""
+    """A group on one partition: whose it is, where it reads next, what is committed; of a share group (all before that is done) also
+    the records under way: {offset: (who has it, or "", how often it was handed out)}.
+    """
 
     owner: str = ""
     position: int = 0
     committed: int = 0
+    held: dict[int, tuple[str, int]] = field(default_factory=dict)
+
+    def advance(self) -> None:
+        """A share group has got so far as there is nothing before that is not done."""
+        if self.owner == "*":
+            self.committed = min(self.held, default=self.position)
 
 
 @dataclass
@@ -95,6 +103,7 @@ class State:
     logs: dict[str, list[Event]] = field(default_factory=dict)  # partition -> events, also those gone; index = offset
     starts: dict[str, int] = field(default_factory=dict)  # partition -> first offset that is still there, where that is not 0
     gone: dict[str, set[int]] = field(default_factory=dict)  # partition -> offsets that compaction took
+    insync: dict[str, tuple[str, str]] = field(default_factory=dict)  # partition -> leader, in-sync replicas; once they have changed
     groups: dict[tuple[str, str], GroupState] = field(default_factory=dict)  # (group, partition)
     databases: dict[str, dict[str, Any]] = field(default_factory=dict)
     sagas: dict[tuple[str, str], SagaState] = field(default_factory=dict)  # (saga, run)
@@ -200,6 +209,12 @@ def _append(state: State, row: Row) -> None:
     state.logs.setdefault(row.place, []).append(_some(row))
 
 
+def _insync(state: State, row: Row) -> None:
+    state.insync[row.place] = (row.who, row.note)
+    del state.logs.setdefault(row.place, [])[row.tag :]
+    state.gone[row.place] = {offset for offset in state.gone.get(row.place, ()) if offset < row.tag}
+
+
 def _assign(state: State, row: Row) -> None:
     group = state.group(row.note, row.place)
     group.owner, group.position, group.committed = row.who, row.tag, row.tag
@@ -216,6 +231,26 @@ def _commit(state: State, row: Row) -> None:
 def _seek(state: State, row: Row) -> None:
     group = state.group(row.note, row.place)
     group.position = group.committed = row.tag
+    group.held.clear()
+
+
+def _acquire(state: State, row: Row) -> None:
+    group = state.group(row.note, row.place)
+    group.held[row.tag] = (row.who, group.held.get(row.tag, ("", 0))[1] + 1)
+    group.position = max(group.position, row.tag + 1)
+    group.advance()
+
+
+def _unlock(state: State, row: Row) -> None:
+    held = state.group(row.note, row.place).held
+    held[row.tag] = ("", held[row.tag][1])
+
+
+def _done(state: State, row: Row) -> None:
+    group = state.group(row.note, row.place)
+    if group.owner == "*":
+        del group.held[row.tag]
+        group.advance()
 
 
 def _expire(state: State, row: Row) -> None:
@@ -231,7 +266,9 @@ def _revoke(state: State, row: Row) -> None:
 
 
 def _reset(state: State, row: Row) -> None:
-    state.group(row.note, row.place).position = row.tag
+    group = state.group(row.note, row.place)
+    group.position = row.tag
+    group.advance()
 
 
 def _write(state: State, row: Row) -> None:
@@ -276,8 +313,13 @@ CHANGES: dict[str, Callable[[State, Row], None]] = {
     "hop": lambda state, row: state.queue(row.place).put(_some(row)),
     "redrive": _redrive,
     "append": _append,
+    "insync": _insync,
     "assign": _assign,
     "fetch": _fetch,
+    "acquire": _acquire,
+    "accept": _done,
+    "unlock": _unlock,
+    "skip": _done,
     "commit": _commit,
     "seek": _seek,
     "reset": _reset,

@@ -43,7 +43,12 @@ KINDS = {
     "append": "partition `place` has written the event of `who` at offset `tag`",
     "resend": "`who` has no answer, or a no, and sends a batch to partition `place` again: the one that begins with this event; try `tag`",
     "decline": "partition `place` does not take the event of `who`; `note` says why (duplicate, out of order, not enough replicas)",
-    "assign": "group `note` gives partition `place` to `who` (empty: to nobody), who goes on from `tag`, the committed offset",
+    "confirm": "partition `place` tells `who` that it has the event, which came at `since`: `tag` copies have it",
+    "insync": "`who` leads partition `place` (empty: nobody), and `note` are in sync; its log ends at `tag`: what was behind that is gone",
+    "assign": "group `note` gives partition `place` to `who` (empty: nobody, *: all members), who goes on from `tag`, the committed offset",
+    "acquire": "share group `note` locks the record at offset `tag` of partition `place` for `who`, and hands it out",
+    "accept": "`who` has done the record at offset `tag` of partition `place`: share group `note` is through with it",
+    "unlock": "share group `note` may hand offset `tag` of partition `place` out again: `who` has released it (empty: its time is up)",
     "fetch": "partition `place` hands the record at offset `tag` to `who`; `note` is the group",
     "commit": "group `note` has `tag` as its next offset to read in partition `place`",
     "seek": "group `note` will read partition `place` from offset `tag`; `who` asked for it",
@@ -68,13 +73,14 @@ KINDS = {
     "release": "link `place` lets go of what it held",
     "cut": "link `place` is broken: what it is given is lost",
     "mend": "link `place` works again",
-    "crash": "`who` is gone, with its memory; a broker with its connections and all that is not durable",
+    "crash": "`who` is gone, with its memory; a broker with its connections and all that is not durable; a machine of a stream",
     "restart": "`who` is back, knowing nothing; a broker with what is durable",
     "log": "`who` says `note`",
 }
 __doc__ = __doc__.replace("{kinds}", "\n".join(f"    {kind:10} {text}" for kind, text in KINDS.items()))
 
-OFFSETS = ("append", "assign", "fetch", "commit", "seek", "skip", "reset")  # kinds whose tag may be 0
+# kinds whose tag may be 0
+OFFSETS = ("append", "insync", "assign", "acquire", "accept", "unlock", "fetch", "commit", "seek", "skip", "reset")
 AT_MOST_ONCE = "at most once"  # the note of a delivery that nobody is expected to acknowledge
 WIDTH = 8  # fields of a row
 SHOWN = 40  # rows that a printed trace shows

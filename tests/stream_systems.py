@@ -85,3 +85,33 @@ def build(lab: Lab, number: int) -> Lab:
     lab.at(2, lambda: log.seek("slow", offset=pick.choice([0, 5, 500])))
     lab.at(2.5, log.clean)
     return lab
+
+
+def build_shares(lab: Lab, number: int) -> Lab:
+    """A stream read record by record, under random faults; ready to run."""
+    pick = random.Random(f"shares {number}")
+    fenced = pick.random() < 0.6
+    log = lab.stream(
+        "log", share=["quick", "slow"], partitions=pick.choice([1, 3]), start=pick.choice(["earliest", "latest"]),
+        lock_timeout=pick.choice([0.05, 0.5]) if fenced else None, claim_idle=pick.choice([None, 0.3]),
+        delivery_limit=pick.choice([1, 3]) if fenced else pick.choice([None, 3]), window=pick.choice([None, 1, 5]),
+        session_timeout=0.3, segment=3, retention=pick.choice([None, 0.3]), compact=pick.random() < 0.3, check=0.05,
+    )  # fmt: skip
+    for name, rate, count in (("quick", 200, 3), ("slow", 10, 2), ("plain", 100, 2)):
+        lab.deploy(
+            reader(name, rate), on=log, instances=count, prefetch=pick.choice([1, 4]), concurrency=pick.choice([1, 2]),
+            on_error=pick.choice(["requeue", "reject"]), delivery_limit=None if name != "plain" else 2,
+        )  # fmt: skip
+    lab.workload(
+        log, "stock.counted", every=Exponential(0.03), count=60,
+        data=lambda n, rng: {"sku": n % 5, "left": n}, key="sku", source="shop",
+    )  # fmt: skip
+    lab.faults(Crash("slow.1", at=pick.random() * 2, restart_after=pick.choice([0.1, 1])))
+    lab.faults(Crash("quick.2", at=pick.random() * 2))
+    if pick.random() < 0.5:
+        lab.faults(Faults(drop=0.1, duplicate=0.1, delay=Exponential(0.005)))
+    if pick.random() < 0.3:
+        lab.at(1.2, lambda: log.add_partitions(2))
+    if pick.random() < 0.5:
+        lab.at(1.5, lambda: log.seek("quick", to=pick.choice(["earliest", "latest", 0.5])))
+    return lab

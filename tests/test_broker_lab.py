@@ -364,3 +364,37 @@ def test_a_queue_nobody_reads_keeps_what_it_gets():
     lab.run()
     assert shop.depth("archive") == 1
     assert repr(shop) == "<broker shop: archive (1)>"
+
+
+def test_one_ack_for_many_and_a_crash_before_it_brings_all_of_them_back():
+    """AMQP's multiple: fewer messages on the wire, more to do twice."""
+    lab = Lab(1)
+    shop = deploy(lab, fine, prefetch=20, ack_every=10)
+    for n in range(25):
+        shop.publish("order.placed", {"order": n}, key=n)
+    lab.run()
+    acks = lab.trace.where("ack")
+    assert len(acks) == 20
+    assert len({row.time for row in acks}) == 2
+    assert shop.depth("payment") == 5, "handled, and not acked until five more are"
+    lab.crash("payment", restart_after=1)
+    lab.run()
+    assert [row.event.key for row in lab.trace.where("deliver")[25:]] == ["20", "21", "22", "23", "24"]
+    with pytest.raises(EdakitError, match="ack_every=30: on a broker, at most prefetch=20"):
+        deploy(Lab(), fine, prefetch=20, ack_every=30)
+
+
+def test_what_fails_among_many_is_given_back_at_once_and_a_lost_ack_brings_all_back():
+    async def once(order, ctx):
+        if order.key == "3" and ctx.delivery.count == 1:
+            raise ValueError("once")
+
+    lab = Lab(1)
+    shop = deploy(lab, once, prefetch=4, ack_every=4)
+    lab.faults(Faults(drop=1, leg="ack", times=1, type="order.placed"))
+    for n in range(8):
+        shop.publish("order.placed", {"order": n}, key=n)
+    lab.run()
+    assert len(lab.trace.where("drop")) == 1
+    assert shop.depth("payment") == 0
+    assert {row.event.key for row in lab.trace.where("ack")} == set("01234567")

@@ -382,3 +382,14 @@ def test_a_reader_of_a_rabbitmq_stream_reads_what_comes_and_again_what_was():
     orders.seek("late", to="earliest")
     lab.run()
     assert keys(lab, "fetch") == ["2", "1", "2"]
+
+
+def test_a_broker_that_is_down_lets_nothing_expire_and_does_so_when_it_is_back():
+    lab = Watched(1)
+    shop = lab.broker("shop")
+    shop.queue("offers", message_ttl=5, dead_letter="parked")
+    fill(shop, 1)
+    lab.crash("shop", at=1, restart_after=9)
+    lab.run()
+    assert [row.time for row in lab.trace.where("lapse")] == [10]
+    assert shop.depth("parked") == 1

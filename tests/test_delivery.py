@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edakit import Retry
-from edakit.errors import EdakitError
+from edakit import Faults, Retry, Service, run
+from edakit.delivery import Breaker
+from edakit.errors import CallTimeout, EdakitError
 
 RETRIES = st.builds(
     Retry,
@@ -61,8 +62,95 @@ def test_no_tries_means_give_up_at_once():
         ({"times": 3, "factor": float("nan")}, "factor"),
         ({"times": 3, "longest": float("inf")}, "longest"),
         ({"times": 3, "jitter": "some"}, "jitter='some': one of none, full, equal"),
+        ({"failures": 0}, "failures=0"),
+        ({"pause": -1}, "pause"),
     ],
 )
 def test_a_policy_that_means_nothing_is_refused(arguments, message):
     with pytest.raises(EdakitError, match=message.replace(".", r"\.")):
-        Retry(**arguments)
+        (Retry if "times" in arguments else Breaker)(**arguments)
+
+
+@given(st.integers(1, 4), st.lists(st.tuples(st.floats(0, 8), st.sampled_from(["ask", "good", "bad"])), max_size=40))
+def test_a_breaker_lets_nothing_through_for_a_pause_after_so_many_failures_and_then_one_call(failures, steps):
+    """The model: the last results in a row, when it opened, and since when a trial is under way."""
+    breaker, now, bad, opened, trial = Breaker(failures, pause=10), 0.0, 0, None, None
+    for wait, step in steps:
+        now += wait
+        if step == "ask":
+            quiet = trial if trial is not None else opened
+            expected = quiet is None or now >= quiet + 10
+            assert breaker.allows(now) is expected
+            if expected and opened is not None:
+                trial = now
+        elif opened is not None and trial is None:  # open: what is heard now is of old calls
+            breaker.succeeded() if step == "good" else breaker.failed(now)
+        elif step == "good":
+            breaker.succeeded()
+            bad, opened, trial = 0, None, None
+        else:
+            breaker.failed(now)
+            bad += 1
+            if trial is not None or bad >= failures:
+                opened, trial = now, None
+        state = "closed" if opened is None else "open" if trial is None else "half-open"
+        assert breaker.state == state
+
+
+def test_a_breaker_spares_a_service_that_is_down_and_its_callers_the_wait():
+    def shop(lab, breaker=None):
+        bank, web = Service("bank"), Service("web")
+
+        @bank.on("card.charge")
+        async def charge(request, ctx):
+            await ctx.sleep(0.01 if ctx.now > 30 else 5)
+            return "paid"
+
+        @web.on("order.placed")
+        async def buy(order, ctx):
+            if breaker and not breaker.allows(ctx.now):
+                return ctx.log("later")
+            try:
+                await ctx.call("bank", {}, timeout=1)
+            except CallTimeout:
+                return breaker and breaker.failed(ctx.now)
+            return breaker and breaker.succeeded()
+
+        lab.deploy(bank, on=lab.server("http"))
+        front = lab.broker("shop")
+        lab.deploy(web, on=front, concurrency=10)
+        lab.workload(front, "order.placed", every=0.5, count=120)
+
+    without, breaker = run(shop, seed=1), Breaker(failures=3, pause=10)
+    guarded = run(shop, seed=1, breaker=breaker)
+    assert without.trace.counts()["timeout"] == 59
+    assert guarded.trace.counts()["timeout"] == 6, "three, one that was under way by then, and two trials a pause apart"
+    assert breaker.state == "closed", "and the orders of the last half minute are charged"
+    assert len(guarded.trace.where("reply", who="web")) > 40
+
+
+def test_a_retry_with_one_idempotency_key_charges_once():
+    """The key is of the intent, not of the try: the handler needs nothing but `key=` and a table."""
+
+    def shop(lab, tries="order"):
+        bank, web = Service("bank"), Service("web")
+
+        @bank.on("card.charge")
+        async def charge(request, ctx):
+            async with ctx.db.transaction() as tx:
+                if await tx.insert_once("charged", request.key):
+                    await tx.add("charges", 1)
+
+        @web.on("order.placed")
+        async def buy(order, ctx):
+            key = order.key if tries == "order" else f"{order.key}/{ctx.now}"
+            await ctx.call("bank", {}, timeout=1, key=key)
+
+        lab.deploy(bank, on=lab.server("http"), db=lab.database("ledger", {"charges": 0}))
+        front = lab.broker("shop")
+        lab.deploy(web, on=front, retry=Retry(5))
+        lab.workload(front, "order.placed", every=1, count=100, key="order")
+
+    lost = Faults(drop=0.2, leg="reply")
+    assert run(shop, seed=1, faults=lost).databases["ledger"].data["charges"] == 100
+    assert run(shop, seed=1, faults=lost, tries="time").databases["ledger"].data["charges"] > 110

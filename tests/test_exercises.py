@@ -97,6 +97,11 @@ SAME = {  # changes after which a solution is as good as before
     "01-1": ["unknown", "5 + 1", "0.5 + 1", "0.1 + 1", "0.1 / 10", "2 + 1", "2 / 10"],
     "01-2": ["another word for 'web'", "another word for 'watcher'"],
     "01-3": ["another word for 'shipping'"],
+    "06-1": ["10 + 1", "30 + 1", "2 + 1"],
+    "06-3": ["0.5 + 1", "2 + 1", "2 / 10"],
+    "02-1": ["another word for 'fraud'"],
+    "02-3": ["2 + 1", "4 + 1", "4 / 10"],
+    "03-3": ["5 + 1"],
     "09-2": ["another word for 'seen'", "0 / 10"],
     "09-3": ["ctx.sleep(2)", "2 + 1", "2 / 10", "3 + 1", "another word for 'analytics'", "another word for 'a person must look'"],
 }

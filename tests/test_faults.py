@@ -164,6 +164,7 @@ def test_a_link_is_named_by_nodes_services_or_instances():
         (lambda: Faults(restart_after=-1), "restart_after is -1"),
         (lambda: Faults(leg="akc"), "no leg named 'akc'; known: ack, confirm"),
         (lambda: Faults(times=-1), "times=-1"),
+        (lambda: Faults(slow=0), "slow=0"),
         (lambda: Faults(between=("put",)), "between="),
         (lambda: Faults(where=("a", "b", "c")), "where="),
         (lambda: Hold("a", "b", at=5, until=3), "until=3"),
@@ -185,3 +186,33 @@ def test_a_plan_that_means_nothing_is_refused_at_the_door(make, message):
     with pytest.raises(EdakitError) as raised:
         make()
     assert message in str(raised.value)
+
+
+def test_one_slow_instance_takes_its_share_and_holds_it():
+    lab = run(shop, seed=1, workers=2, faults=Faults(slow=20, where="payment.2"))
+    took = {row.who: round(row.time - row.began, 3) for row in lab.trace.where("handle")}
+    assert took == {"payment.1": 0.012, "payment.2": 0.202}, "the confirm takes two hops, slow or not"
+    swift = run(shop, seed=1, workers=2, faults=Faults(slow=0.5, type="order.*"))
+    assert {round(row.time - row.began, 3) for row in swift.trace.where("handle")} == {0.007}
+
+
+@pytest.mark.parametrize(("strategy", "lost"), [("at-most-once", True), ("at-least-once", False)])
+def test_the_hop_to_the_dead_letters_is_at_most_once_unless_the_queue_asks_for_more(strategy, lost):
+    def build(lab):
+        broker = lab.broker("shop")
+        options = {"overflow": "reject-publish", "dead_letter_strategy": strategy}
+        broker.queue("payment", type="quorum", dead_letter="parked", **options)
+        payment = Service("payment")
+        payment.on("order.placed")(bad)
+        lab.deploy(payment, on=broker, on_error="reject")
+        lab.workload(broker, "order.placed", every=0.1, count=200, key="order")
+
+    async def bad(order, ctx):
+        raise ValueError("no")
+
+    lab = run(build, seed=1, faults=Faults(drop=0.1, leg="dead-letter") + Crash("shop", at=20.05, restart_after=300))
+    drops = lab.trace.where("drop", note="dead-letter")
+    assert {row.place for row in drops} == {"shop/payment>shop/parked"}
+    assert (lab.homes["shop"].depth("parked") < 200) is lost
+    assert lab.homes["shop"].depth("parked") == (200 - len(drops) if lost else 200)
+    assert not run(build, seed=1, faults=Faults(drop=0.0, leg="dead-letter")).trace.where("drop")

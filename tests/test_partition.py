@@ -1,5 +1,6 @@
 """The same key, the same partition as a real Kafka client."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edakit.errors import WiringError
-from edakit.stream import partition_for
+from edakit.stream import partition_for, shard_for
 from edakit.stream.partition import murmur2
 
 CONFORMANCE = os.environ.get("EDAKIT_CONFORMANCE")
@@ -72,3 +73,24 @@ def test_a_key_that_is_no_valid_text_has_a_partition_too():
 def test_a_topic_has_a_partition(partitions):
     with pytest.raises(WiringError, match=f"partitions={partitions}: a topic has 1 or more"):
         partition_for("42", partitions)
+
+
+def test_a_shard_has_a_range_of_the_md5_hashes():
+    """The ranges that AWS gives a stream of three shards (DescribeStream)."""
+    first = 113427455640312821154458202477256070485
+    second = 226854911280625642308916404954512140970
+    for n in range(300):
+        value = int(hashlib.md5(str(n).encode()).hexdigest(), 16)
+        assert shard_for(str(n), 3) == (value >= first) + (value >= second)
+
+
+@given(st.binary(max_size=40), st.integers(1, 1000))
+def test_shards_are_of_equal_size_and_leave_no_hash_out(key, shards):
+    value = int.from_bytes(hashlib.md5(key).digest(), "big")
+    shard = shard_for(key, shards)
+    assert shard * 2**128 // shards <= value < (shard + 1) * 2**128 // shards
+
+
+def test_a_stream_without_shards_is_none():
+    with pytest.raises(WiringError, match="shards=0"):
+        shard_for("x", 0)

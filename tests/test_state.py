@@ -4,6 +4,7 @@ import random
 
 import pytest
 import queue_systems
+import replica_systems
 import stream_systems
 import systems
 
@@ -15,6 +16,7 @@ from edakit.sim.sagas import Orchestrator
 from edakit.sim.streams import Stream
 from edakit.sim.targets import EventBus
 from edakit.state import GroupState, QueueState, SagaState, State, fold, fold_until
+from edakit.stream.replicas import ReplicatedLog
 from edakit.trace import KINDS, Row
 
 NOTHING_YET = GroupState(), SagaState()
@@ -48,11 +50,18 @@ class Watched(Lab):
     def check(self, fields) -> None:
         self.checked += 1
         assert live_queues(self) == self.folded.queues, fields
-        assert {name: log for name, log in live_logs(self).items() if log} == self.folded.logs, fields
+        assert {name: log for name, log in live_logs(self).items() if log} == {
+            place: log for place, log in self.folded.logs.items() if log
+        }, fields
         assert live_groups(self) == self.folded.groups, fields
         streams = [log for home in self.homes.values() if isinstance(home, Stream) for log in home.logs]
         assert {log.place: log.start for log in streams if log.start} == self.folded.starts, fields
-        assert {log.place: log.gone for log in streams if log.gone} == self.folded.gone, fields
+        assert {log.place: log.gone for log in streams if log.gone} == {
+            p: gone for p, gone in self.folded.gone.items() if gone
+        }, fields
+        for log in streams:
+            if log.place in self.folded.insync:
+                assert live_copies(log) == self.folded.insync[log.place], fields
         for name, database in self.databases.items():  # the first row of a database is written while it is made
             assert database.data == self.folded.databases.get(name, {}), fields
         assert live_sagas(self) == {run: (saga.status, saga.done) for run, saga in self.folded.sagas.items()}, fields
@@ -86,11 +95,16 @@ def live_place(bus: Bus, name: str) -> QueueState:
     return QueueState(
         [(message.event, message.count) for message in queue.ready],
         {
-            tag: (held.event, held.count, held.consumer if isinstance(bus, EventBus) else held.consumer.instance.name)
-            for tag, held in queue.out.items()
+            tag: (held.event, held.count, held.consumer.name) for tag, held in queue.out.items()
         },
         [letter.event for letter in queue.dead],
     )
+
+
+def live_copies(log: ReplicatedLog) -> tuple[str, str]:
+    """Who leads a partition, and which of its copies are in sync."""
+    name = log.place.partition("/")[0]
+    return "" if log.leader is None else f"{name}.{log.leader + 1}", " ".join(f"{name}.{n + 1}" for n in log.insync)
 
 
 def live_logs(lab: Lab) -> dict[str, list[Event]]:
@@ -106,7 +120,16 @@ def live_groups(lab: Lab) -> dict[tuple[str, str], GroupState]:
         for group in home.groups.values()
         for n in range(len(home.logs))
         if n in group.owner or (group.name, home.logs[n].place) in lab.folded.groups
-    }
+    } | {
+        (group.group, part.log.place): GroupState(
+            "*", part.end, part.start,
+            {n: (each.member, each.count) for n, each in part.flight.items() if each.state in ("available", "acquired")},
+        )
+        for home in lab.homes.values()
+        if isinstance(home, Stream)
+        for group in home.shares.values()
+        for part in group.parts
+    }  # fmt: skip
 
 
 def live_sagas(lab: Lab) -> dict[tuple[str, str], tuple[str, list[str]]]:
@@ -148,6 +171,27 @@ def test_the_fold_equals_the_live_state_of_streams_that_forget(first):
 
 
 @pytest.mark.parametrize("first", range(0, 80, 20))
+def test_the_same_for_share_groups(first):
+    for number in range(first, first + 20):
+        lab = stream_systems.build_shares(Watched(number), number)
+        lab.run(60)
+        assert lab.checked == len(lab.trace) > 50
+        assert lab.trace.state_at(lab.now) == lab.folded
+        lab.close()
+
+
+@pytest.mark.parametrize("first", range(0, 120, 20))
+def test_the_same_for_streams_with_copies_on_machines_that_die(first):
+    for number in range(first, first + 20):
+        lab = replica_systems.build(Watched(number), number)
+        lab.run(60)
+        assert lab.checked == len(lab.trace) > 50
+        assert lab.trace.state_at(lab.now) == lab.folded
+        assert lab.folded.down == {machine.name for machine in lab.machines.values() if not machine.up} == set()
+        lab.close()
+
+
+@pytest.mark.parametrize("first", range(0, 80, 20))
 def test_the_same_for_queues_with_arguments_on_a_broker_that_crashes(first):
     for number in range(first, first + 20):
         lab = queue_systems.build(Watched(number), number)
@@ -172,6 +216,8 @@ def test_the_random_systems_write_every_kind_of_row():
         kinds |= set(systems.build(Lab(number), number).run(60).trace.counts())
         kinds |= set(queue_systems.build(Lab(number), number).run(60).trace.counts())
         kinds |= set(stream_systems.build(Lab(number), number).run(60).trace.counts())
+        kinds |= set(replica_systems.build(Lab(number), number).run(60).trace.counts())
+        kinds |= set(stream_systems.build_shares(Lab(number), number).run(60).trace.counts())
     assert kinds == set(KINDS)
 
 

@@ -226,6 +226,16 @@ def test_a_run_with_an_end_shows_how_long_a_poisonous_record_blocks():
     assert (lab.trace.counts()["fail"], orders.lag("billing")) == (2_999, 1)
 
 
+def test_a_handler_that_fails_in_no_time_gets_no_run_to_its_end():
+    async def broken(event, ctx):
+        raise ValueError("smudged")
+
+    lab = Lab(1)
+    deploy(lab, broken, partitions=1).publish("order.placed", {}, key="1")
+    with pytest.raises(Livelock, match="1,000 times"):
+        lab.run(until=30)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_losses_and_crashes_on_the_way_leave_every_record_handled(seed):
     def build(lab):

@@ -32,6 +32,7 @@ OWN = frozenset({"priority", "expiration", "deliverymode", "mandatory", "data", 
 MILLI = SECOND // 1000
 OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
 TYPES = ("classic", "quorum")
+STRATEGIES = ("at-most-once", "at-least-once")
 MOST = 255  # the highest priority there can be: it is one byte in AMQP
 
 
@@ -50,12 +51,17 @@ class Arguments:
     overflow: str = "drop-head"
     max_priority: int = 0
     single_active_consumer: bool = False
+    dead_letter_strategy: str = "at-most-once"
 
     def __post_init__(self) -> None:
         if self.type not in TYPES:
             raise WiringError(known("queue type", self.type, TYPES))
         if self.overflow not in OVERFLOWS:
             raise WiringError(known("overflow", self.overflow, OVERFLOWS))
+        if self.dead_letter_strategy not in STRATEGIES:
+            raise WiringError(known("dead_letter_strategy", self.dead_letter_strategy, STRATEGIES))
+        if self.dead_letter_strategy != "at-most-once" and (self.type, self.overflow) != ("quorum", "reject-publish"):
+            raise WiringError("dead_letter_strategy='at-least-once' needs type='quorum' and overflow='reject-publish'")
         if self.message_ttl is not None:
             nanoseconds(self.message_ttl, "message_ttl")
         if self.max_length is not None and not (isinstance(self.max_length, int) and self.max_length >= 0):

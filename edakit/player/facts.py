@@ -77,9 +77,9 @@ def _named(row: Row) -> Iterator[Fact]:
         yield from (("queue", f"{row.place}/{name}") for name in row.note.split())
     elif row.kind in ("deliver", "ack", "requeue", "dead", "discard", "redrive", "declare", "lapse", "evict", "hop"):
         yield ("queue", row.place)
-    elif row.kind == "append":
+    elif row.kind in ("append", "insync"):
         yield ("log", row.place)
-    elif row.kind in ("assign", "fetch", "commit", "seek"):
+    elif row.kind in ("assign", "fetch", "commit", "seek", "acquire", "accept", "skip", "reset"):
         yield ("group", row.note, row.place)
     elif row.kind == "write":
         yield ("database", row.place)

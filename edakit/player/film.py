@@ -211,9 +211,9 @@ class Film:
         home, who = row.place.rpartition("/")[0] or row.place, row.service
         if row.kind in ("publish", "append"):
             return self._edge.get(("publish", who, home), 0)
-        if row.kind in ("deliver", "fetch"):
+        if row.kind in ("deliver", "fetch", "acquire"):
             return self._edge.get(("deliver", home, who), 0)
-        if row.kind in ("ack", "requeue", "dead", "discard", "commit", "stale"):
+        if row.kind in ("ack", "requeue", "dead", "discard", "commit", "stale", "accept", "unlock"):
             return -self._edge.get(("deliver", home, who), 0)
         if row.kind in ("call", "reply", "timeout"):
             return self._edge.get(("call", who, row.place), 0) * (-1 if row.kind == "reply" else 1)

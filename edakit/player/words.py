@@ -30,8 +30,16 @@ SAY = {
     "append": "partition {place} has written {event} of {who} at offset {tag}",
     "resend": "{who} sends {event} to partition {place} again",
     "decline": "partition {place} does not take {event} of {who}: {note}",
+    "confirm": "partition {place} confirms {event} to {who}: {tag} copies have it",
+    "insync": "{who} leads partition {place}, in sync are {note}; its log ends at offset {tag}",
+    "insync nobody": "nobody leads partition {place}; its log ends at offset {tag}",
     "assign": "group {note}: {who} reads partition {place} from offset {tag} on",
     "assign nobody": "group {note}: nobody reads partition {place}",
+    "assign all": "group {note}: all members read partition {place} from offset {tag} on, record by record",
+    "acquire": "partition {place} hands offset {tag}, {event}, to {who}, and locks it",
+    "accept": "{who} has accepted offset {tag} of partition {place}, {event}",
+    "unlock": "{who} has released offset {tag} of partition {place}: others may have {event}",
+    "unlock late": "nobody has settled offset {tag} of partition {place} in time: others may have {event}",
     "fetch": "partition {place} hands offset {tag}, {event}, to {who}",
     "commit": "group {note} has committed partition {place} up to offset {tag}",
     "seek": "{who} has set group {note} to offset {tag} of partition {place}",
@@ -77,8 +85,12 @@ MOMENTS = {  # what one may want to jump to, by kind or case
     "refuse": "refused",
     "return": "returned",
     "skip": "given up",
+    "unlock": "released",
+    "unlock late": "lock ran out",
     "resend": "sent again",
     "decline": "not taken",
+    "insync": "leader or copies changed",
+    "insync nobody": "no leader",
     "expel": "put out",
     "grow": "more partitions",
     "reset": "fell off the log",
@@ -103,8 +115,12 @@ def case(row: Row, *, again: bool = False) -> str:
         return "handle refused"
     if row.kind == "reply" and row.note:
         return "reply no"
-    if row.kind == "assign" and not row.who:
-        return "assign nobody"
+    if row.kind in ("assign", "insync") and not row.who:
+        return f"{row.kind} nobody"
+    if row.kind == "assign" and row.who == "*":
+        return "assign all"
+    if row.kind == "unlock" and not row.who:
+        return "unlock late"
     if (row.kind == "deliver" and again) or (row.kind == "call" and row.tag > 1):
         return f"{row.kind} again"
     return row.kind

@@ -146,7 +146,7 @@ class _Teller:
         arrow.again = self.given[key] > 1
         self.open.setdefault(row.who, []).append(Bar(row.who, arrow.came, arrow.came, "open", row.event))
 
-    _fetch = _deliver
+    _fetch = _acquire = _deliver
 
     def _taken(self, row: Row, who: str) -> int:
         """When a message reached its handler: the handler's start, unless it had to wait for one at work."""
@@ -176,6 +176,8 @@ class _Teller:
         if row.since:
             self._send(row, row.who, _before(row.place), row.since, row.ns, "receipt")
 
+    _accept = _ack
+
     def _commit(self, row: Row) -> None:
         if row.since and row.who:
             self._send(row, row.who, _before(row.place), row.since, row.ns, "receipt")
@@ -184,6 +186,8 @@ class _Teller:
         if row.since and row.who in self.out.kinds:
             kind = "gone" if row.who in self.crashed else "refusal"
             self._send(row, row.who, _before(row.place), row.since, row.ns, kind)
+
+    _unlock = _requeue
 
     def _dead(self, row: Row) -> None:
         self._requeue(row)

@@ -167,6 +167,25 @@ class Broker(DeclaredQueues):
         if not sent:
             self.kernel.later(self.ack_timeout, self._overdue, delivery)
 
+    def _settle_many(
+        self, handled: list[Delivery], instance: Instance, delivery: Delivery, error: Exception | None, result: Any
+    ) -> None:
+        """ack_every=n: one ack (AMQP's multiple) when n deliveries are handled; until then a crash brings all of them back."""
+        if error is not None or delivery.event.id in self._pending:
+            self.settle(instance, delivery, error, result)
+            return
+        handled.append(delivery)
+        if len(handled) == instance.deployment.ack_every:
+            batch = handled[:]
+            handled.clear()
+            if not self.network.send("ack", instance.name, self.name, delivery.event, self._ack_all, batch, self.kernel.ns):
+                for each in batch:
+                    self.kernel.later(self.ack_timeout, self._overdue, each)
+
+    def _ack_all(self, batch: list[Delivery], since: int) -> None:
+        for delivery in batch:
+            self.ack(delivery, since)
+
     def _ack_first(self, instance: Instance, delivery: Delivery) -> None:
         """commit="before": the ack leaves when the delivery comes, so that a crash loses the message where it would repeat it."""
         if instance.up and not self.network.send(
@@ -227,6 +246,8 @@ class Broker(DeclaredQueues):
         instance = Instance(deployment, name, self)
         if deployment.commit == "before":
             instance.arrive = partial(self._ack_first, instance)
+        elif deployment.ack_every > 1:
+            instance.settle = partial(self._settle_many, [])
         if self.up:
             self._connect(instance)
         return instance

@@ -4,6 +4,7 @@ A bus looks like a broker to those who publish: it takes an event, and one row s
 """
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ class Bus:
 
     def check(self, deployment: "Deployment", *known: str) -> None:
         """Refuse the choices of a deployment that mean nothing on this bus."""
-        usual = {"delivery_limit": None, "on_error": "requeue", "commit": "after", "filter": None}
+        usual = {"delivery_limit": None, "on_error": "requeue", "commit": "after", "ack_every": 1, "filter": None}
         for name, value in usual.items():
             if name not in known and getattr(deployment, name) != value:
                 raise WiringError(f"{name}={getattr(deployment, name)!r}: bus {self.name} has no such thing")
@@ -149,6 +150,10 @@ class PubSubBus(Bus):
     def start(self, deployment: "Deployment", name: str) -> Instance:
         """A new instance connects and subscribes."""
         self.check(deployment, "filter")
+        if isinstance(deployment.filter, Mapping):
+            raise WiringError(
+                f"filter={deployment.filter!r}: bus {self.name} looks at channels alone; give a glob, or a list of them"
+            )
         instance = Instance(deployment, name, self)
         self._connect(instance)
         return instance

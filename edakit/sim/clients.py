@@ -21,7 +21,7 @@ class Outside:
     """The home and the delivery of somebody outside: there is none."""
 
     kind = "client"
-    event, tag, place, count, redelivered = None, 0, "", 1, False
+    event, settle, tag, place, count, redelivered = None, None, 0, "", 1, False
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -12,11 +12,15 @@ from edakit.errors import WiringError, known
 from edakit.event import Event
 from edakit.service import checked_name
 from edakit.sim.runtime import Instance
+from edakit.units import SECOND
 
 if TYPE_CHECKING:
     from edakit.sim.kernel import Kernel
     from edakit.sim.network import Network
     from edakit.sim.world import World
+
+
+UNCONFIRMED = 180 * SECOND  # until a dead letter that nobody has confirmed is sent again (rabbit_fifo_dlx_worker.erl)
 
 
 def name_of(queue: Queue) -> str:
@@ -67,7 +71,8 @@ class DeclaredQueues:
 
         arguments: type ("classic" or "quorum"), durable, message_ttl (seconds), max_length, overflow ("drop-head", "reject-publish",
         "reject-publish-dlx"), max_priority, single_active_consumer. limit: deliveries of one message at most. dead_letter: keep dead
-        letters (True), throw them away (False), or send them to the queue of that name, which is declared when it is needed.
+        letters (True), throw them away (False), or send them to the queue of that name, which is declared when it is needed: at most
+        once, unless dead_letter_strategy="at-least-once" (a quorum queue with overflow="reject-publish") tries until it is there.
         bind: a pattern; on a headers exchange arguments, as {"x-match": "any", "format": "pdf"}. Without it the service's own
         patterns once one is deployed here, and everything until then. Raises WiringError for a queue that is there already.
         """
@@ -100,8 +105,10 @@ class DeclaredQueues:
         self.queues[name] = queue = Declared(f"{self.name}/{name}", limit, dead_letter=dead_letter, arguments=chosen)
         if target and target not in self.queues:
             self._promised.add(checked_name("queue", target))
-        note = json.dumps({**asdict(chosen), "limit": limit, "dead_letter": dead_letter})
-        self.add(self.kernel.ns, "declare", queue.place, "", None, 0, 0, note)
+        note = {**asdict(chosen), "limit": limit, "dead_letter": dead_letter}
+        if chosen.dead_letter_strategy == "at-most-once":
+            del note["dead_letter_strategy"]
+        self.add(self.kernel.ns, "declare", queue.place, "", None, 0, 0, json.dumps(note))
         return queue
 
     def _tend(self, queue: Declared) -> None:
@@ -122,7 +129,8 @@ class DeclaredQueues:
     def _wake(self, queue: Declared, due: int) -> None:
         if queue.alarm == due:
             queue.alarm = 0
-            self._tend(queue)
+            if self.up:
+                self._tend(queue)
 
     def _expire(self, queue: Declared) -> None:
         while found := queue.expired(self.kernel.ns):
@@ -137,29 +145,29 @@ class DeclaredQueues:
         self._dead_letter(queue, event, deaths, reason)
 
     def _dead_letter(self, queue: Declared, event: Event, deaths: Deaths, reason: Reason) -> None:
-        """Hand a message on to the queue for dead letters, if there is one: at most once, nobody waits for a confirm."""
+        """Hand a message on to the queue for dead letters, if there is one."""
         if not queue.target:
             return
+        deaths = record_death(deaths, name_of(queue), reason, self.kernel.ns)
+        if reason != "rejected" and is_death_cycle(queue.target, deaths):
+            why = f"dropped: it has been in {queue.target} and nobody rejected it since"
+            self.add(self.kernel.ns, "log", queue.place, self.name, event, 0, 0, why)
+        else:
+            self._hop(queue, event, deaths, reason)
+
+    def _hop(self, queue: Declared, event: Event, deaths: Deaths, reason: Reason) -> None:
+        """From queue to queue: nobody waits for a confirm, unless the queue asks for one."""
         target, ns = self._queue(queue.target), self.kernel.ns
         assert isinstance(target, Declared), target.place  # looked at when it was named
-        deaths = record_death(deaths, name_of(queue), reason, ns)
-        if reason != "rejected" and is_death_cycle(queue.target, deaths):
-            self.add(
-                ns,
-                "log",
-                queue.place,
-                self.name,
-                event,
-                0,
-                0,
-                f"dropped: it has been in {queue.target} and nobody rejected it since",
-            )
-        elif target.rejects:
+        if target.rejects:
             self.add(ns, "refuse", target.place, queue.place, event, 0, ns, f"max_length={target.arguments.max_length}")
-        else:
+        elif self.up and not self.network.loses("dead-letter", queue.place, target.place, event):
             target.put(event, ns, deaths)
             self.add(ns, "hop", target.place, queue.place, event, 0, 0, reason)
             self.kernel.later(0, self.push, target)
+            return
+        if queue.arguments.dead_letter_strategy == "at-least-once":
+            self.kernel.later(UNCONFIRMED, self._hop, queue, event, deaths, reason)
 
     def fail(self) -> None:
         """The broker crashes: connections end, and only what is durable is left. What it sent before is still on its way."""
@@ -180,7 +188,7 @@ class DeclaredQueues:
         self.add(self.kernel.ns, "restart", self.name, self.name, None)
         for instance in self._instances():
             self.kernel.later(self.network.hop, self._connect, instance)
-        for queue in self.queues.values():
+        for queue in list(self.queues.values()):  # what expires now may declare one more
             self.push(queue)
 
     def _instances(self) -> list[Instance]:

@@ -7,6 +7,7 @@ from edakit.delivery import Retry
 from edakit.errors import WiringError, known
 from edakit.saga import Saga
 from edakit.service import Service
+from edakit.sim.buses import Bus
 from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Deployment:
     dead_letter: bool | str = True
     on_error: str = "requeue"
     commit: str | float = "after"
+    ack_every: int = 1
     filter: Any = None
     saga: Saga | None = None
 
@@ -38,6 +40,7 @@ class Deployment:
         for name, value in (
             ("prefetch", self.prefetch),
             ("concurrency", self.concurrency),
+            ("ack_every", self.ack_every),
             ("delivery_limit", self.delivery_limit),
         ):
             if not (isinstance(value, int) and value >= 1) and (name, value) != ("delivery_limit", None):
@@ -55,6 +58,15 @@ class Deployment:
         there: Any = self.lab.homes.get(getattr(self.outlet, "name", ""))
         if self.outlet is not None and (there is not self.outlet or getattr(there, "kind", "") == "server"):
             raise WiringError(f"publishes={self.outlet!r}: give a broker or stream made by this lab, such as lab.broker('shop')")
+        if self.filter is not None and not isinstance(self.home, Bus):
+            raise WiringError(
+                f"filter={self.filter!r}: {self.home.name} does not look into events; only a bus does "
+                "(a broker can be asked by headers: shop.queue(name, bind={...}) on a headers exchange)"
+            )
+        if self.ack_every > 1 and (self.home.kind != "broker" or self.commit != "after" or self.ack_every > self.prefetch):
+            raise WiringError(
+                f"ack_every={self.ack_every}: on a broker, at most prefetch={self.prefetch}, and with commit='after'"
+            )
         if self.on_error not in ("requeue", "reject"):
             raise WiringError(known("on_error", self.on_error, ["requeue", "reject"]))
         if not isinstance(self.commit, str):

@@ -7,6 +7,7 @@ Probabilities are per message; times are virtual seconds. Faults draw from gener
 a system and its repaired twin meet the same ones.
 """
 
+import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -17,8 +18,8 @@ from edakit.topics import topic_matches
 from edakit.trace import service_of
 from edakit.units import nanoseconds
 
-Leg = Literal["publish", "confirm", "deliver", "ack", "request", "reply"]
-LEGS = ("publish", "confirm", "deliver", "ack", "request", "reply")
+Leg = Literal["publish", "confirm", "deliver", "ack", "request", "reply", "dead-letter"]
+LEGS = ("publish", "confirm", "deliver", "ack", "request", "reply", "dead-letter")
 
 
 class Fault:
@@ -42,7 +43,9 @@ class Faults(Fault):
     drop, duplicate, reorder: chance per message that it is lost, carried twice, or overtaken (it is late by up to 20 hops).
     delay: seconds on top of each hop, a number or a distribution; a link keeps its order all the same, as a connection does.
     crash: chance at each await of a handler that its instance dies there; it is back after `restart_after` seconds.
-    leg, where, type narrow a fault: one direction, one link (a pair of names) or node (a name), an event type pattern.
+    slow: each `ctx.sleep` of a handler takes so many times as long, from now on.
+    leg, where, type narrow a fault: one direction, one link (a pair of names) or node (a name), an event type pattern. The leg
+    "dead-letter", from a queue of a broker to the queue it names for its dead letters, is struck by `drop` and only if it is named.
     between: two verbs or database statements, as ("put", "publish"): crashes happen only after the first and before the second.
     times: at most so many faults in all.
     """
@@ -52,6 +55,7 @@ class Faults(Fault):
     reorder: float = 0
     delay: Duration = 0
     crash: float = 0
+    slow: float = 1
     restart_after: float = 1
     leg: Leg | None = None
     where: str | tuple[str, str] | None = None
@@ -68,6 +72,8 @@ class Faults(Fault):
         if isinstance(self.delay, (int, float)):
             nanoseconds(self.delay, "delay")
         nanoseconds(self.restart_after, "restart_after")
+        if not (isinstance(self.slow, (int, float)) and 0 < self.slow < math.inf):
+            raise ArgumentError(f"Faults(slow={self.slow!r}): how many times as long, more than 0")
         if self.leg is not None and self.leg not in LEGS:
             raise WiringError(known("leg", self.leg, list(LEGS)))
         if self.times is not None and not (isinstance(self.times, int) and self.times >= 0):
@@ -88,14 +94,14 @@ class Faults(Fault):
         )
 
     def strikes(self, instance: str, event: Event | None) -> bool:
-        """Whether this is an instance, at work on an event, that the fault may crash."""
+        """Whether this is an instance, at work on an event, that the fault may crash or slow down."""
         type = event.type if event else ""
         return (self.type is None or topic_matches(self.type, type)) and touches(self.where, instance, instance)
 
 
 @dataclass(frozen=True)
 class Crash(Fault):
-    """A service, or one instance of it, dies `at` a time (a number or a distribution) and may come back some seconds later."""
+    """What runs under a name dies `at` a time (a number or a distribution) and may come back some seconds later: see `Lab.crash`."""
 
     name: str
     at: Duration
@@ -106,6 +112,11 @@ class Crash(Fault):
             nanoseconds(self.at, "at")
         if self.restart_after is not None:
             nanoseconds(self.restart_after, "restart_after")
+
+
+@dataclass(frozen=True)
+class PowerCut(Crash):
+    """All machines of a stream with `replicas=` or `flush=` lose power at once, and with it what is not on any disk."""
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,10 @@ from edakit.sim.brokers import Broker
 from edakit.sim.buses import Bus
 from edakit.sim.database import Database
 from edakit.sim.deployment import Deployment
-from edakit.sim.faults import Crash, Fault, Faults, Hold, Partition, parts
+from edakit.sim.faults import Crash, Fault, Faults, Hold, Partition, PowerCut, parts
 from edakit.sim.kernel import FOREVER
+from edakit.sim.replicated import OPTIONS as COPIES
+from edakit.sim.replicated import ReplicatedStream
 from edakit.sim.runtime import IDLE
 from edakit.sim.sagas import Orchestrator
 from edakit.sim.server import Server
@@ -57,9 +59,14 @@ class Lab(World):
         return self._build(Broker, name, chosen, "exchange, ack_timeout, delivery_limit, default_queue_type, alternate")
 
     def stream(self, name: str, *, partitions: int = 1, like: str | None = None, **options: Any) -> Stream:
-        """A topic of an event stream. like: "kafka" or "rabbitmq-stream"; options: see `edakit.sim.streams.Stream`."""
+        """A topic of an event stream. like: "kafka", "kafka-share", "kinesis", "redis-stream" or "rabbitmq-stream".
+
+        Options: see `edakit.sim.streams.Stream`; with replicas=, flush= or others of `edakit.sim.replicated.ReplicatedStream` it has
+        copies on machines, "orders.1", "orders.2", ...
+        """
         chosen = {"partitions": partitions, **settings(like, "stream"), **options}
-        return self._build(Stream, name, chosen, ", ".join(STREAM_OPTIONS))
+        copies = any(each.partition(" ")[0] in options for each in COPIES)
+        return self._build(ReplicatedStream if copies else Stream, name, chosen, ", ".join((*STREAM_OPTIONS, *COPIES)))
 
     def bus(self, name: str, *, like: str, **options: Any) -> Bus:
         """A bus. like: "sns" (an SQS queue for each service), "sns-http", "sqs", "eventbridge", "eventbridge-custom", "redis-pubsub".
@@ -106,6 +113,7 @@ class Lab(World):
         dead_letter: bool | str = True,
         on_error: str = "requeue",
         commit: str | float = "after",
+        ack_every: int = 1,
         filter: Any = None,
     ) -> Deployment:
         """Let a service run on a broker (one queue, instances compete), a stream (one group) or a server (instances in turn).
@@ -114,8 +122,8 @@ class Lab(World):
         once in an instance (default 1; server: its threads). publishes: where `ctx.publish` goes, if not to `on`. retry: tries before
         a failure is reported. on_error: "requeue" or "reject" what failed; delivery_limit: so many deliveries, then it is a dead letter
         (dead_letter=False: thrown away; a name: sent to that queue). commit: "after" or "before" the handler (the ack of a broker, the
-        offset of a stream), or, on a stream, seconds between auto-commits. filter: on a bus, a content pattern or filter policy
-        besides the event types.
+        offset of a stream), or, on a stream, seconds between auto-commits. ack_every: on a broker, one ack for so many.
+        filter: on a bus, a content pattern or filter policy besides the event types.
         Raises WiringError for a service that is deployed already or an `on` of another lab.
         """
         if not isinstance(service, (Service, Saga)):
@@ -150,6 +158,7 @@ class Lab(World):
             dead_letter=dead_letter,
             on_error=on_error,
             commit=commit,
+            ack_every=ack_every,
             filter=filter,
             saga=saga,
         )
@@ -195,7 +204,8 @@ class Lab(World):
         for each in parts(fault if not rates else Faults(**rates)):
             if isinstance(each, Crash):
                 at = draw(each.at, self.random(f"faults/crash at/{each.name}"))
-                self.crash(each.name, at=at, restart_after=each.restart_after)
+                strike = self.power_cut if isinstance(each, PowerCut) else self.crash
+                strike(each.name, at=at, restart_after=each.restart_after)
             elif isinstance(each, Hold):
                 self.hold(each.a, each.b, at=each.at)
                 if each.until is not None:
@@ -208,29 +218,42 @@ class Lab(World):
                 self.check_node(each.where)
                 if each.crash:
                     self.crashes.setdefault(each, 0)
+                if each.slow != 1:
+                    self.slow.append(each)
                 if each.drop or each.duplicate or each.reorder or each.delay:
                     self.network.disturb(each)
 
     def crash(self, name: str, *, at: float | None = None, restart_after: float | None = None) -> None:
         """Kill a service (all its instances), one instance or a broker, at a time or now; memory is lost, what it sent is not.
 
-        A broker keeps its durable queues and the persistent messages in them.
+        A broker keeps its durable queues and the persistent messages in them. Of a stream with copies the leader dies, or one
+        machine: "orders.2"; one that is in sync leads then.
         """
         self._check_mortal(name)
         self._at(at, self.strike, name, restart_after)
+
+    def power_cut(self, name: str, *, at: float | None = None, restart_after: float | None = None) -> None:
+        """Take the power from all machines of a stream, at a time or now: what is not synced on any of them is gone."""
+        stream = self.homes.get(name)
+        if not isinstance(stream, ReplicatedStream):
+            raise WiringError(f"power_cut({name!r}): name a stream that says what it has on disk, built with replicas= or flush=")
+        self._at(at, stream.power_cut)
+        if restart_after is not None:
+            self._at((self.now if at is None else at) + restart_after, stream.recover)
 
     def restart(self, name: str, *, at: float | None = None) -> None:
         """Start what is down under this name again, at a time or now."""
         self._check_mortal(name)
         for each in [key for key, instance in self.instances.items() if name in (key, instance.service.name)]:
             self._at(at, self.revive, each)
-        if isinstance(home := self.homes.get(name), Broker):
+        home: Any = {**self.homes, **self.machines}.get(name)
+        if home is not None:
             self._at(at, home.recover)
 
     def _check_mortal(self, name: str) -> None:
-        brokers = [each for each, home in self.homes.items() if isinstance(home, Broker)]
-        if name not in self.deployments and name not in self.instances and name not in brokers:
-            raise WiringError(known("service or instance", name, [*self.deployments, *self.instances, *brokers]))
+        homes = [each for each, home in {**self.homes, **self.machines}.items() if hasattr(home, "fail")]
+        if name not in self.deployments and name not in self.instances and name not in homes:
+            raise WiringError(known("service or instance", name, [*self.deployments, *self.instances, *homes]))
 
     def hold(self, a: str, b: str, *, at: float | None = None) -> None:
         """Keep what is sent between two nodes, at a time or from now on; it stays in flight until `release`."""

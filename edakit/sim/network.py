@@ -60,9 +60,7 @@ class Network:
                 return True
         wait, copies, free = self.hop, 1, False
         for n, fault in enumerate(self.faults):
-            if not fault.concerns(leg, source, target, event.type) or (
-                fault.times is not None and self._spent.get(n, 0) >= fault.times
-            ):
+            if not self._touches(n, fault, leg, source, target, event):
                 continue
             chance = self.random(f"faults/{n}/{link}")
             lost, twice, late = chance.random() < fault.drop, chance.random() < fault.duplicate, chance.random() < fault.reorder
@@ -80,6 +78,21 @@ class Network:
         for copy in range(copies):
             self._schedule(source, target, wait + copy * self.hop, message, free)
         return True
+
+    def loses(self, leg: str, source: str, target: str, event: Event) -> bool:
+        """Whether a step that is no message, from one queue of a broker to another, is lost to a fault that names its leg."""
+        for n, fault in enumerate(self.faults):
+            if fault.leg != leg or not self._touches(n, fault, leg, source, target, event):
+                continue
+            if self.random(f"faults/{n}/{source}>{target}").random() < fault.drop:
+                self._spent[n] = self._spent.get(n, 0) + 1
+                self.trace.add(self.kernel.ns, "drop", f"{source}>{target}", source, event, 0, self.kernel.ns, leg)
+                return True
+        return False
+
+    def _touches(self, n: int, fault: Faults, leg: str, source: str, target: str, event: Event) -> bool:
+        left = fault.times is None or self._spent.get(n, 0) < fault.times
+        return left and fault.concerns(leg, source, target, event.type)
 
     def _schedule(self, source: str, target: str, wait: int, message: tuple[Any, ...], free: bool) -> None:
         """Put a message on its way; not before what went ahead of it, unless it is free to overtake and be overtaken."""

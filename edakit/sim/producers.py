@@ -1,5 +1,6 @@
 """Producers in virtual time: they drive the rules of `edakit.stream.producer`, one line to each partition."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edakit.event import Event
@@ -57,28 +58,32 @@ class Sender:
 
     def _arrive(self, partition: int, batch: Batch) -> None:
         """At the broker: write the batch, or say why not."""
-        stream, why = self.stream, ""
+        stream, acks = self.stream, self.producer.acks
         if stream.retention:
             stream.retention.look(stream)
-        if self.producer.idempotence:
+        why = stream.refuses(partition, acks)
+        if not why and self.producer.idempotence:
             why = stream.sequences(partition).check(self.number, batch)
         for event, since in batch.records:
             if why:
                 stream.add(self.kernel.ns, "decline", stream.logs[partition].place, self.name, event, 0, since, why)
             else:
                 stream.write(partition, event, since)
-        if self.producer.acks != 0:
-            event = batch.records[0][0]
-            stream.network.send("confirm", stream.name, self.name, event, self._answered, partition, batch, why)
+        if acks != 0:
+            stream.when_safe(partition, acks, batch.records, why, partial(self._answer, partition, batch))
         if not why:
             stream.written(partition)
+
+    def _answer(self, partition: int, batch: Batch, why: str) -> None:
+        stream, event = self.stream, batch.records[0][0]
+        stream.network.send("confirm", stream.name, self.name, event, self._answered, partition, batch, why)
 
     def _answered(self, partition: int, batch: Batch, why: str) -> None:
         """The broker has it, or has had it; or not. A yes that comes after the batch was sent again is as good."""
         line = self.lines[partition]
         if why not in ("", "duplicate"):
             if batch in line.flying:
-                self._failed(partition, batch)
+                self._failed(partition, batch, why)
             return
         for there in (line.flying, line.waiting):
             if batch in there:
@@ -87,10 +92,10 @@ class Sender:
                 self._wake(batch, True)
         self._send(partition)
 
-    def _failed(self, partition: int, batch: Batch) -> None:
+    def _failed(self, partition: int, batch: Batch, why: str = "") -> None:
         """A batch comes again, after a pause; or it is given up: nobody knows then whether it was written."""
         self._unwatch(batch)
-        given_up = self.lines[partition].failed(batch)
+        given_up = self.lines[partition].failed(batch, why)
         for each in given_up:
             self._unwatch(each)
             for event, since in each.records:

@@ -18,15 +18,23 @@ class Retention:
     """How long, how much and what of each key a stream keeps."""
 
     def __init__(
-        self, age: float | None, size: int | None, compact: bool, delete_retention: float, check: float, segment: int
+        self,
+        age: float | None,
+        size: int | None,
+        most: int | None,
+        compact: bool,
+        delete_retention: float,
+        check: float,
+        segment: int,
     ) -> None:
         self.age = None if age is None else nanoseconds(age, "retention")
-        if size is not None and not (isinstance(size, int) and size >= 0):
-            raise ArgumentError(f"retention_bytes={size!r}: a whole number of bytes, 0 or more, or None")
+        for name, limit in (("retention_bytes", size), ("maxlen", most)):
+            if limit is not None and not (isinstance(limit, int) and limit >= 0):
+                raise ArgumentError(f"{name}={limit!r}: a whole number, 0 or more, or None")
         if not isinstance(segment, int) or segment < 1:
             raise ArgumentError(f"segment={segment!r}: records a segment, 1 or more")
         nanoseconds(delete_retention, "delete_retention")
-        self.size, self.compact, self.delete_retention = size, compact, delete_retention
+        self.size, self.most, self.compact, self.delete_retention = size, most, compact, delete_retention
         self.every = nanoseconds(check, "check")
         if self.every == 0:
             raise ArgumentError("check=0: seconds between two looks, more than 0")
@@ -34,7 +42,7 @@ class Retention:
 
     def wanted(self) -> bool:
         """Whether there is anything to look after."""
-        return self.compact or self.age is not None or self.size is not None
+        return self.compact or (self.age, self.size, self.most) != (None, None, None)
 
     def refuse(self, stream: "Topic", type: str) -> None:
         """A compacted topic takes no record without a key (Kafka: InvalidRecordException)."""
@@ -43,7 +51,7 @@ class Retention:
 
     def look(self, stream: "Topic") -> None:
         """Do what the looks up to now have done."""
-        if stream.kernel.ns < self.next:
+        if stream.kernel.ns < self.next and self.most is None:
             return
         at = stream.kernel.ns - stream.kernel.ns % self.every
         self.next = at + self.every
@@ -52,10 +60,13 @@ class Retention:
     def clean(self, stream: "Topic", ns: int) -> None:
         """Expire and compact each partition; a row for each that changes."""
         for log in stream.logs:
+            before = log.start
+            if self.most is not None:
+                log.start = max(log.start, log.end - self.most)
             if self.age is not None or self.size is not None:
-                before = log.start
-                if log.expire(ns, self.age, self.size) > before:
-                    stream.add(stream.kernel.ns, "expire", log.place, stream.name, None, log.start)
+                log.expire(ns, self.age, self.size)
+            if log.start > before:
+                stream.add(stream.kernel.ns, "expire", log.place, stream.name, None, log.start)
             if self.compact:
                 gone = log.compact(ns, self.delete_retention)
                 if gone:

@@ -54,6 +54,7 @@ class Instance:
         self.state: dict[str, Any] = {}
         self.up = True
         self.arrive: Callable[[Any], None] = self.receive  # where its home sends deliveries to
+        self.settle = home.settle  # what hears how a handler has ended
         self.consumer: Any = None  # what its home knows it as
         self.inbox: deque[Any] = deque()
         self.tasks: dict[Task, None] = {}  # workers, and parts of what they gather
@@ -78,7 +79,7 @@ class Instance:
 
     async def _work(self) -> None:
         """Take, handle, settle; wait for more."""
-        kernel, inbox, idle, settle, write = self.kernel, self.inbox, self._idle, self.home.settle, self.lab.trace.write
+        kernel, inbox, idle, settle, write = self.kernel, self.inbox, self._idle, self.settle, self.lab.trace.write
         name, handler, park = self.name, self.service.handler, kernel.park
         try:
             while True:
@@ -217,9 +218,12 @@ class SimContext:
 
     async def sleep(self, seconds: float) -> None:
         """Work, or wait, for so many virtual seconds. Raises DurationError for a negative time."""
-        ns = nanoseconds(seconds, "ctx.sleep")
+        ns, instance = nanoseconds(seconds, "ctx.sleep"), self.instance
         self.verb("sleep")
-        await self.instance.kernel.sleep(ns)
+        for fault in instance.lab.slow:
+            if fault.strikes(instance.name, self.event):
+                ns = round(ns * fault.slow)
+        await instance.kernel.sleep(ns)
 
     async def publish(self, type: str, data: Any = None, key: str | None = None, **properties: Any) -> Event:
         """Publish what follows from the event at hand; return when it is confirmed. The key is that of the cause if none is given.

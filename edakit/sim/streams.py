@@ -5,17 +5,20 @@ records, handles them in order, and polls again. Where the commit stands decides
 (at-least-once), "before" it (at-most-once), or every so many seconds at the next poll (auto-commit).
 """
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from edakit.errors import Livelock, Refused, WiringError, known
+from edakit.errors import Refused, WiringError, known
 from edakit.event import Event
 from edakit.sim.coordinator import Coordinator, overdue
+from edakit.sim.quota import ReadQuota
 from edakit.sim.retention import Retention
 from edakit.sim.runtime import Instance
+from edakit.sim.shares import ENDLESS, ShareGroup, endless
 from edakit.sim.topic import Topic
 from edakit.stream.assign import STRATEGIES
-from edakit.stream.groups import Group
-from edakit.stream.log import Log
+from edakit.stream.groups import Group, Record
+from edakit.stream.partition import HASHES
 from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
@@ -23,32 +26,12 @@ if TYPE_CHECKING:
     from edakit.sim.kernel import Task
     from edakit.sim.world import World
 
-ENDLESS = 1000  # so often one record may fail before the run is called endless
-
-
 OPTIONS = (
     "partitions", "start (earliest, latest)", "session_timeout (seconds)", "assignor", "poll_timeout (seconds)", "sticky",
     "retention (seconds)", "retention_bytes", "segment (records)", "compact", "delete_retention (seconds)", "check (seconds)",
+    "share", "lock_timeout (seconds)", "claim_idle (seconds)", "delivery_limit", "window (records)",
+    "maxlen (records)", "hashing (murmur2, md5)", "read_rate (bytes a second)", "reads (a second)", "fan_out",
 )  # fmt: skip
-
-
-class Record:
-    """A record handed to a member of a group."""
-
-    __slots__ = ("count", "event", "group", "partition", "place", "tag")
-
-    def __init__(self, group: str, partition: int, place: str, offset: int, event: Event, count: int) -> None:
-        self.group, self.partition, self.place, self.tag, self.event, self.count = group, partition, place, offset, event, count
-
-    @property
-    def offset(self) -> int:
-        """Its place in the partition."""
-        return self.tag
-
-    @property
-    def redelivered(self) -> bool:
-        """Whether this member has tried it before. A log does not count deliveries: after a crash this is False again."""
-        return self.count > 1
 
 
 class Member:
@@ -83,6 +66,16 @@ class Stream(Topic):
         compact: bool = False,
         delete_retention: float = 86400,
         check: float = 1,
+        share: bool | Collection[str] = False,
+        lock_timeout: float | None = 30,
+        claim_idle: float | None = None,
+        delivery_limit: int | None = 5,
+        window: int | None = 2000,
+        maxlen: int | None = None,
+        hashing: str = "murmur2",
+        read_rate: float | None = None,
+        reads: float | None = None,
+        fan_out: bool = False,
     ) -> None:
         """`start`: where a new group begins, and one that has fallen off the log. session_timeout: seconds until a dead member is noticed.
 
@@ -92,11 +85,20 @@ class Stream(Topic):
         sticky: records without a key that go to one partition before the next has its turn. retention: seconds a record is kept,
         retention_bytes: bytes a partition keeps (both whole segments of `segment` records; None: for ever); compact: keep the last
         record of each key, tombstones (no data) for `delete_retention` seconds; check: seconds between two looks at all that.
+        share: groups are share groups (all of them, or those of these names): members take single records from all partitions, and each is
+        locked for `lock_timeout` seconds, delivered `delivery_limit` times at most; `window` offsets of a partition may be under way.
+        lock_timeout=None: not locked but pending, until another member claims it `claim_idle` seconds after its delivery (None: never).
+        maxlen: records a partition keeps, to the record. hashing: how keys find partitions, as in Kafka or as in Kinesis. read_rate, reads:
+        bytes and reads a second that a partition gives to all consumer groups together, or (fan_out: read_rate alone) to each.
         """
         if start not in ("earliest", "latest"):
             raise WiringError(f"start={start!r}: a new group begins at 'earliest' or 'latest'")
-        keep = Retention(retention, retention_bytes, compact, delete_retention, check, segment)
+        if hashing not in HASHES:
+            raise WiringError(known("hashing", hashing, list(HASHES)))
+        keep = Retention(retention, retention_bytes, maxlen, compact, delete_retention, check, segment)
         super().__init__(lab, name, partitions, sticky, segment, keep)
+        self.hash, quota = HASHES[hashing], ReadQuota(read_rate, reads, fan_out)
+        self.quota = quota if quota.rate or quota.reads else None
         self.start_at = start
         self.groups: dict[str, Group] = {}
         self.members: dict[str, Member] = {}  # by instance name
@@ -105,12 +107,21 @@ class Stream(Topic):
         self.assignor, self.coordinators = assignor, dict[str, Coordinator]()
         self.patience = None if poll_timeout is None else nanoseconds(poll_timeout, "poll_timeout")
         self.session = nanoseconds(session_timeout, "session_timeout")
+        for option, most in (("delivery_limit", delivery_limit), ("window", window)):
+            if most is not None and not (isinstance(most, int) and most >= 1):
+                raise WiringError(f"{option}={most!r}: 1 or more, or None for no limit")
+        self.shared, self.shares = share, dict[str, ShareGroup]()
+        self.fenced, wait = lock_timeout is not None, claim_idle if lock_timeout is None else lock_timeout
+        self.lock = None if wait is None else nanoseconds(wait, "lock_timeout" if self.fenced else "claim_idle")
+        self.limit, self.window = delivery_limit, window
 
     def written(self, number: int) -> None:
         """There is something new to read in a partition: its readers ask for it if they have nothing to do."""
         for group in self.groups.values():
             if number in group.owner:
                 self.poll_soon(self.members[group.owner[number]])
+        for shared in self.shares.values():
+            shared.wake()
 
     def ask(self, service: str, request: Event, since: int) -> None:
         """Refuse: a stream keeps what happened, it does not answer."""
@@ -120,6 +131,11 @@ class Stream(Topic):
 
     def start(self, deployment: "Deployment", name: str) -> Instance:
         """A new instance joins the group of its service; a restarted one takes its old place."""
+        if self.shared is True or (self.shared and deployment.group in self.shared):
+            if deployment.group not in self.shares:
+                self.shares[deployment.group] = ShareGroup(self, deployment)
+                self.shares[deployment.group].grow()
+            return self.shares[deployment.group].start(deployment, name)
         group = self.groups.get(deployment.group)
         if group is None:
             group = self.groups[deployment.group] = Group(
@@ -174,8 +190,10 @@ class Stream(Topic):
         self.lab.check_open("add partitions")
         if not isinstance(more, int) or more < 1:
             raise WiringError(f"add_partitions({more!r}): 1 or more")
-        self.logs += [Log(f"{self.name}/{len(self.logs) + n}", self.logs[0].segment) for n in range(more)]
+        self.logs += [self.new_log(len(self.logs) + n, self.logs[0].segment) for n in range(more)]
         self.add(self.kernel.ns, "grow", self.name, "operator", None, len(self.logs))
+        for shared in self.shares.values():
+            shared.grow()
         for group in self.groups.values():
             moved = group.grow()
             if group.name in self.coordinators:
@@ -216,11 +234,15 @@ class Stream(Topic):
         if not isinstance(commit, str) and self.kernel.ns >= member.next_commit:
             member.next_commit = self.kernel.ns + nanoseconds(commit, "commit")
             self.commit_read(member)
-        for number in group.partitions_of(instance.name):
+        numbers = group.partitions_of(instance.name)
+        if self.quota:
+            numbers = self._within(self.quota, member, numbers)
+        for number in numbers:
             log, position = self.logs[number], group.position[number]
             if position < log.start or position > log.end:
                 position = self._reset(group, number, instance.name)
-            for offset, event in log.scan(position, room):
+            most = self.quota.read(group.name, number, log, position, room, self.kernel.ns) if self.quota else room
+            for offset, event in log.scan(position, most):
                 record = Record(group.name, number, log.place, offset, event, 1)
                 group.position[number] = offset + 1
                 room -= 1
@@ -237,6 +259,17 @@ class Stream(Topic):
                 self._commit(group, record.partition, record.tag + 1, instance.name)
             if not self.network.send("deliver", self.name, instance.name, record.event, instance.receive, record):
                 self.kernel.later(self.network.hop * 10, self._again, member, record)
+
+    def _within(self, quota: ReadQuota, member: Member, numbers: list[int]) -> list[int]:
+        """The partitions that a member may read now; where only others have something for it, it asks again as soon as it may."""
+        group, ns = member.group, self.kernel.ns
+        waits = {
+            number: quota.wait(group.name, number, ns) for number in numbers if group.position[number] != self.logs[number].end
+        }
+        if waits and min(waits.values()) > 0:
+            member.polling = True
+            self.kernel.later(min(waits.values()), self._poll, member)
+        return [number for number, wait in waits.items() if wait <= 0]
 
     def commit_read(self, member: Member) -> None:
         """Auto-commit: all that a member has read, which it has handled, or it would not ask for more."""
@@ -272,11 +305,10 @@ class Stream(Topic):
             limit = instance.deployment.delivery_limit
             give_up = instance.deployment.on_error == "reject" or (limit is not None and record.count >= limit)
             if not give_up:
-                if record.count >= ENDLESS and not self.lab.bounded:
-                    raise Livelock(
-                        f"{record.place} has tried offset {record.tag} ({record.event.id}) {ENDLESS:,} times ({error}) and would for ever: "
-                        "mend the handler, or deploy with delivery_limit=5 or on_error='reject'"
-                    )
+                if record.count == 1:
+                    record.failed = self.kernel.ns
+                if record.count >= ENDLESS and not (self.lab.bounded and self.kernel.ns - record.failed >= record.count):
+                    raise endless(record, error)
                 record.count += 1
                 instance.inbox.appendleft(record)
                 return
@@ -311,8 +343,7 @@ class Stream(Topic):
         poll: then the group goes on where a new one would begin.
         """
         self.lab.check_open(f"seek {group!r}")
-        if group not in self.groups:
-            raise WiringError(known(f"group on stream {self.name}", group, list(self.groups)))
+        found = self._group(group)
         if partition is not None and partition not in range(len(self.logs)):
             raise WiringError(f"partition {partition!r}: {self.name} has 0 to {len(self.logs) - 1}")
         if (to is None) == (offset is None):
@@ -323,7 +354,6 @@ class Stream(Topic):
             raise WiringError(f"to={to!r}: give 'earliest', 'latest' or a time in seconds")
         if self.retention:
             self.retention.look(self)
-        found = self.groups[group]
         for number in range(len(self.logs)) if partition is None else [partition]:
             log = self.logs[number]
             if to is not None:
@@ -335,16 +365,32 @@ class Stream(Topic):
             assert offset is not None, "checked above"
             found.seek(number, offset)
             self.add(self.kernel.ns, "seek", log.place, "operator", None, offset, 0, group)
-            member = self.members.get(found.owner.get(number, ""))
+            member = self.members.get(found.owner.get(number, "")) if isinstance(found, Group) else None
             if member:
                 member.batch = [record for record in member.batch if record.partition != number]
                 self.poll_soon(member)
 
     def lag(self, group: str) -> int:
-        """Records that a group has not committed yet."""
-        if group not in self.groups:
-            raise WiringError(known(f"group on stream {self.name}", group, list(self.groups)))
-        return self.groups[group].lag()
+        """Records that a group has not committed yet; of a share group: those that are not done."""
+        return self._group(group).lag()
+
+    def pending(self, group: str) -> list[dict[str, Any]]:
+        """What the members of a share group have and have not settled: rows of partition, offset, member, seconds idle and deliveries.
+
+        With the id of the entry where there are no locks (XPENDING). Raises WiringError for a group that is none or keeps no such list.
+        """
+        found = self._group(group)
+        if isinstance(found, Group):
+            raise WiringError(
+                f"{group} is a consumer group: it remembers how far it has come, not single records; see lag({group!r})"
+            )
+        return found.pending()
+
+    def _group(self, name: str) -> Group | ShareGroup:
+        there: dict[str, Group | ShareGroup] = {**self.groups, **self.shares}
+        if name not in there:
+            raise WiringError(known(f"group on stream {self.name}", name, list(there)))
+        return there[name]
 
     def __repr__(self) -> str:
         return f"<stream {self.name}: {', '.join(str(log.end) for log in self.logs)} records>"

@@ -1,8 +1,9 @@
 """The writing side of a stream in virtual time: which partition, in what order, and when a producer is told that it is safe."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from edakit.errors import ArgumentError, CallTimeout, WiringError
+from edakit.errors import ArgumentError, CallRefused, CallTimeout, WiringError
 from edakit.event import Event
 from edakit.service import checked_name
 from edakit.sim.kernel import Task
@@ -10,7 +11,7 @@ from edakit.sim.producers import Sender
 from edakit.sim.retention import Retention
 from edakit.sim.world import PATIENCE
 from edakit.stream.log import Log
-from edakit.stream.partition import partition_for
+from edakit.stream.partition import Hash, partition_for
 from edakit.stream.producer import Producer, Sequences
 from edakit.trace import service_of
 from edakit.units import SECOND
@@ -32,8 +33,9 @@ class Topic:
         self.lab, self.name = lab, checked_name("topic", name)
         self.kernel, self.network, self.add = lab.kernel, lab.network, lab.trace.add
         self.retention = keep if keep.wanted() else None
-        self.logs = [Log(f"{name}/{n}", segment) for n in range(partitions)]
+        self.logs = [self.new_log(n, segment) for n in range(partitions)]
         self.inline = False  # whether what services publish goes through `run_inline`: once anybody has a producer of their own
+        self.hash: Hash = partition_for
         self._turn, self._sticky, self._run = 0, sticky, 0
         self._producers: dict[str, Producer] = {}  # by client or service
         self._senders: dict[str, Sender] = {}  # by client or instance
@@ -61,7 +63,10 @@ class Topic:
         return event
 
     async def run_inline(self, event: Event) -> None:
-        """Publish for a service, and wait until it is as safe as its producer asks for. Raises CallTimeout if that cannot be said."""
+        """Publish for a service, and wait until it is as safe as its producer asks for.
+
+        Raises CallRefused if it was not taken, CallTimeout if that cannot be said.
+        """
         producer = self._producers.get(service_of(event.source))
         task, ticket, ns = self.kernel.current, self.kernel.ticket(), self.kernel.ns
         if producer:
@@ -70,7 +75,10 @@ class Topic:
             self.network.send("publish", event.source, self.name, event, self.accept, event, ns, (event.source, task, ticket))
             if self.network.disturbed:
                 self.kernel.timer(PATIENCE, task, ticket)
-        if not await self.kernel.park("the broker's confirm"):
+        confirm = await self.kernel.park("the broker's confirm")
+        if confirm is not True:
+            if confirm:
+                raise CallRefused(confirm)
             waited = (self.kernel.ns - ns) / SECOND
             raise CallTimeout(f"{self.name} has not confirmed {event.id} within {waited:g} s: it may have it or not")
 
@@ -86,7 +94,7 @@ class Topic:
         """Append an event to the partition of its key; without a key the partitions take turns."""
         if self.retention:
             self.retention.look(self)
-        number = self.partition(event, self._sticky) if event.key is None else partition_for(event.key, len(self.logs))
+        number = self.partition(event, self._sticky) if event.key is None else self.hash(event.key, len(self.logs))
         log = self.logs[number]
         self.add(self.kernel.ns, "append", log.place, event.source, event, log.append(event), since)  # as `write`, without a call
         if confirm:
@@ -96,7 +104,7 @@ class Topic:
     def partition(self, event: Event, stick: int) -> int:
         """Where an event goes: by its key; without one where the turn is, for so many records as stick together."""
         if event.key is not None:
-            return partition_for(event.key, len(self.logs))
+            return self.hash(event.key, len(self.logs))
         if self.retention:
             self.retention.refuse(self, event.type)
         if self._run == 0:
@@ -108,6 +116,20 @@ class Topic:
         """Append an event to a partition."""
         log = self.logs[number]
         self.add(self.kernel.ns, "append", log.place, event.source, event, log.append(event), since)
+
+    def new_log(self, number: int, segment: int) -> Log:
+        """An empty partition."""
+        return Log(f"{self.name}/{number}", segment)
+
+    def refuses(self, number: int, acks: object) -> str:
+        """Why a partition takes nothing now: a leader that is alone takes all."""
+        return ""
+
+    def when_safe(
+        self, number: int, acks: object, records: list[tuple[Event, int]], why: str, answer: Callable[[str], object]
+    ) -> None:
+        """Answer when records are as safe as `acks` asks for: where the leader is alone, now."""
+        answer(why)
 
     def written(self, number: int) -> None:
         """There is something new to read in a partition."""

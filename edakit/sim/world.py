@@ -72,12 +72,14 @@ class World:
         self.seed, self.kernel, self.trace = seed, Kernel(), Trace()
         self.network = Network(self.kernel, self.trace, self.random, HOP if hop is None else nanoseconds(hop, "hop"))
         self.homes: dict[str, Home] = {}
+        self.machines: dict[str, Any] = {}  # of homes that have several: fail() and recover()
         self.databases: dict[str, Database] = {}
         self.deployments: dict[str, Deployment] = {}
         self.instances: dict[str, Instance] = {}  # the one that runs under a name, or ran last
         self.clients: dict[str, None] = {}
         self.pending: dict[str, tuple[str, Task, int]] = {}  # requests without an answer yet: who waits, and how to wake it
         self.crashes: dict[Faults, int] = {}  # crashes at random points, and how often each has struck
+        self.slow: list[Faults] = []  # what makes handlers slow
         self.closed, self.running = False, False
         self.bounded = False  # whether the run has a time at which it ends, whatever goes on
         self._randoms: dict[str, Random] = {}
@@ -175,11 +177,11 @@ class World:
 
     def strike(self, name: str, restart_after: float | None) -> None:
         """Kill now what is up under this name."""
-        broker: Any = self.homes.get(name)  # of homes, only a broker can be named here
-        if broker is not None:
-            broker.fail()
+        home: Any = self.machines.get(name) or self.homes.get(name)  # only one that can fail is named here
+        if home is not None:
+            home.fail()
             if restart_after is not None:
-                self.kernel.later(nanoseconds(restart_after, "restart_after"), broker.recover)
+                self.kernel.later(nanoseconds(restart_after, "restart_after"), home.recover)
         for each in [key for key, instance in self.instances.items() if name in (key, instance.service.name) and instance.up]:
             self.instances[each].crash()
             if restart_after is not None:
@@ -194,7 +196,7 @@ class World:
 
     def check_node(self, where: str | tuple[str, str] | None) -> None:
         """Raise WiringError for a link or node that names nothing in this lab."""
-        there = [*self.clients, *self.homes, *self.deployments, *self.databases, *self.instances]
+        there = [*self.clients, *self.homes, *self.deployments, *self.databases, *self.instances, *self.machines]
         for name in () if where is None else (where,) if isinstance(where, str) else where:
             if name not in there:
                 raise WiringError(known("node", name, list(dict.fromkeys(there))))

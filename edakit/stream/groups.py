@@ -10,8 +10,31 @@ What was read and not committed is read again: at-least-once. (https://kafka.apa
 """
 
 from edakit.errors import WiringError, known
+from edakit.event import Event
 from edakit.stream.assign import assign
 from edakit.stream.log import Log
+
+ALL = "*"  # the owner of a partition that all members of a group read
+
+
+class Record:
+    """A record handed to a member of a group."""
+
+    __slots__ = ("count", "event", "failed", "group", "partition", "place", "tag")
+    failed: int  # when it did at first
+
+    def __init__(self, group: str, partition: int, place: str, offset: int, event: Event, count: int) -> None:
+        self.group, self.partition, self.place, self.tag, self.event, self.count = group, partition, place, offset, event, count
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+        return self.tag
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether it was handed out before: in a share group to anybody; else to this member, for a log does not count deliveries."""
+        return self.count > 1
 
 
 class Group:

@@ -70,7 +70,7 @@ class Log:
         """
         *closed, active = self.segments()
         if keep_bytes is not None:
-            sizes = [sum(self._size(n) for n in segment if n not in self.gone) for segment in [*closed, active]]
+            sizes = [sum(self.size(n) for n in segment if n not in self.gone) for segment in [*closed, active]]
             surplus = sum(sizes) - keep_bytes
             for segment, size in zip(list(closed), sizes, strict=False):
                 if surplus < size:
@@ -101,7 +101,7 @@ class Log:
         self.gone.update(gone)
         return gone
 
-    def _size(self, offset: int) -> int:
+    def size(self, offset: int) -> int:
         """Bytes of a record: its key and its data as JSON."""
         for event in self.records[len(self._sizes) : offset + 1]:
             self._sizes.append(len(json.dumps([event.key, event.data], separators=(",", ":")).encode()))

@@ -20,9 +20,9 @@ from edakit.units import nanoseconds
 class Producer:
     """How to send. The defaults are Kafka's (4.x); there a batch is 16 KB, here so many records.
 
-    acks: 0 (wait for nothing), 1 (the leader has it) or "all" (all in-sync replicas have it); a partition of a lab has its leader
-    alone, so that 1 and "all" wait for the same. in_flight: batches on their way to one
-    partition at once. timeout: seconds until a batch without an answer is sent again, at most `retries` times, `backoff` seconds later.
+    acks: 0 (wait for nothing), 1 (the leader has it) or "all" (all in-sync replicas have it; without `replicas=` the leader is
+    alone, and 1 and "all" wait for the same). in_flight: batches on their way to one partition at once. timeout: seconds until a
+    batch without an answer is sent again, at most `retries` times, `backoff` seconds later.
     linger: seconds to wait for a batch to fill.
     """
 
@@ -60,6 +60,7 @@ class Batch:
     first: int = -1
     epoch: int = 0
     tries: int = 0
+    gap: bool = False  # the partition has said that it misses what came before
 
 
 class Line:
@@ -88,28 +89,37 @@ class Line:
         batch = self.waiting.popleft()
         if not batch.tries:
             self._number(batch)
-        batch.tries += 1
+        batch.tries, batch.gap = batch.tries + 1, False
         self.flying.append(batch)
         return batch
 
-    def failed(self, batch: Batch) -> list[Batch]:
+    def failed(self, batch: Batch, why: str = "") -> list[Batch]:
         """No answer, or no: back to the front of those that wait, with idempotence in the order of the numbers.
 
         If there is no try left for it, it is given up and returned; with idempotence and all that have a number: behind the gap nothing
-        would be taken. The numbers begin anew, in a new epoch (KIP-360).
+        would be taken. The numbers begin anew, in a new epoch (KIP-360); also if the partition misses what it had confirmed.
         """
         self.flying.remove(batch)
+        batch.gap = why == "out of order"
         if batch.tries <= self.producer.retries:
             earlier = [each for each in self.waiting if self.producer.idempotence and each.tries and each.first < batch.first]
             self.waiting.insert(len(earlier), batch)
+            if self.waiting[0].gap and not self.flying:
+                self._begin_anew()
+                for each in self.waiting:
+                    if each.tries:
+                        self._number(each)
             return []
         if not self.producer.idempotence:
             return [batch]
         lost = [batch, *self.flying, *(each for each in self.waiting if each.tries)]
         self.flying.clear()
         self.waiting = deque(each for each in self.waiting if not each.tries)
-        self.epoch, self._next = self.epoch + 1, 0
+        self._begin_anew()
         return sorted(lost, key=lambda each: each.first)
+
+    def _begin_anew(self) -> None:
+        self.epoch, self._next = self.epoch + 1, 0
 
     def _number(self, batch: Batch) -> None:
         batch.first, batch.epoch = self._next, self.epoch

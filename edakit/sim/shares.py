@@ -1,0 +1,203 @@
+"""A share group in virtual time: it drives the rules of `edakit.stream.share`.
+
+All members read all partitions, each at most `prefetch` records at once, and settle them one by one: what a handler has done is
+accepted, what it has failed on released (or, on_error="reject", given up). Nobody has to notice that a member is dead: its locks run out.
+
+A group like that of Redis Streams has no such locks. What failed, or was in the hands of a member that died, stays pending until a member
+that has nothing else to do claims it, `claim_idle` seconds after it was handed out; or for ever.
+"""
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from edakit.errors import Livelock, Refused, WiringError
+from edakit.sim.runtime import IDLE, Instance
+from edakit.stream.groups import ALL, Record
+from edakit.stream.share import Settle, SharePartition, State, entry_ids
+from edakit.units import SECOND
+
+if TYPE_CHECKING:
+    from edakit.sim.deployment import Deployment
+    from edakit.sim.kernel import Task
+    from edakit.sim.streams import Stream
+
+ENDLESS = 1000  # so often one record may fail before the run is called endless
+
+
+class ShareGroup:
+    """The home of those who read a stream as one share group."""
+
+    kind = "stream"
+
+    def __init__(self, stream: "Stream", deployment: "Deployment") -> None:
+        self.stream, self.name, self.group = stream, stream.name, deployment.group
+        self.kernel, self.network, self.add, self.ask = stream.kernel, stream.network, stream.add, stream.ask
+        if deployment.commit != "after":
+            raise WiringError(
+                f"commit={deployment.commit!r}: {self.group} is a share group, which settles record by record: 'after'"
+            )
+        self.limit = deployment.delivery_limit or stream.limit
+        self.batches: dict[Instance, list[Record]] = {}  # handed to a member, and its handler has not ended
+        self.parts: list[SharePartition] = []
+        self._idle: deque[Instance] = deque()  # members with nothing to do, who has waited longest first
+        self._turn = 0  # the partition that is read first
+        self._watch: Task | None = None  # looks after the locks while there are any
+
+    def grow(self) -> None:
+        """Read the partitions that are new."""
+        stream = self.stream
+        for log in stream.logs[len(self.parts) :]:
+            start = log.end if stream.start_at == "latest" and not self.batches else log.start
+            part = SharePartition(log, start, lock=stream.lock, limit=self.limit, window=stream.window, fenced=stream.fenced)
+            self.parts.append(part)
+            self.add(self.kernel.ns, "assign", log.place, ALL, None, part.start, 0, self.group)
+
+    def start(self, deployment: "Deployment", name: str) -> Instance:
+        """A new member."""
+        instance = Instance(deployment, name, self)
+        self._poll_soon(instance)
+        return instance
+
+    def crashed(self, instance: Instance) -> None:
+        """Nobody notices."""
+
+    def wake(self) -> None:
+        """There is something to read: who has waited longest asks for it."""
+        while self._idle:
+            instance = self._idle.popleft()
+            if instance.up:
+                self._poll_soon(instance)
+                return
+
+    def _poll_soon(self, instance: Instance) -> None:
+        self.kernel.later(self.network.hop, self._poll, instance)
+
+    def _poll(self, instance: Instance) -> None:
+        """Hand a member what it asks for, its partitions in turn."""
+        stream, ns, room, name = self.stream, self.kernel.ns, instance.deployment.prefetch, instance.name
+        if not instance.up:
+            self.wake()
+            return
+        if stream.retention:
+            stream.retention.look(stream)
+        batch = self.batches[instance] = []
+        for n in range(len(self.parts)):
+            number = (self._turn + n) % len(self.parts)
+            part = self.parts[number]
+            if not part.fenced:
+                self._expire(part, room)
+            end = part.end
+            for offset in part.forget():
+                self._row("skip", part, "", offset)
+            if part.end > end:
+                self._row("reset", part, name, part.end)
+            for offset, event, count in part.acquire(name, room - len(batch), ns):
+                self._row("acquire", part, name, offset)
+                batch.append(Record(self.group, number, part.log.place, offset, event, count))
+        self._turn += 1
+        if self._watch is None and self._locked():
+            self._watch = self.kernel.spawn(f"{self.group}'s locks", self._locks)
+        if not batch:
+            self._idle.append(instance)
+            return
+        if any(part.ready for part in self.parts):
+            self.wake()
+        for record in [*batch]:
+            if not self.network.send("deliver", self.name, name, record.event, instance.receive, record):
+                self._done(instance, record)  # it will never know that it has this one
+
+    def settle(self, instance: Instance, record: Record, error: Exception | None, result: Any) -> None:
+        """A handler has ended: say so."""
+        if record not in self.batches[instance]:
+            return
+        how: Settle = "accept"
+        if error is not None and not isinstance(error, Refused):
+            give_up = instance.deployment.on_error == "reject" or (self.limit is not None and record.count >= self.limit)
+            how = "reject" if give_up else "release"
+            if not give_up and record.count >= ENDLESS and not self.stream.lab.bounded:
+                raise endless(record, error)
+        if how != "release" or self.stream.fenced:
+            self.network.send(
+                "ack", instance.name, self.name, record.event, self._settled, record, instance.name, how, self.kernel.ns
+            )
+        self._done(instance, record)
+
+    def _done(self, instance: Instance, record: Record) -> None:
+        batch = self.batches[instance]
+        batch.remove(record)
+        if not batch and instance.up:
+            self._poll_soon(instance)
+
+    def _settled(self, record: Record, who: str, how: Settle, since: int) -> None:
+        part = self.parts[record.partition]
+        self._changed(part, record.tag, who, part.acknowledge(who, record.tag, how), since)
+        self._rest()
+
+    def _locked(self) -> bool:
+        return any(part.due is not None for part in self.parts)
+
+    def _rest(self) -> None:
+        """No lock, no watch."""
+        if self._watch and not self._locked():
+            self.kernel.cancel(self._watch)
+            self._watch = None
+
+    def _expire(self, part: SharePartition, most: int | None = None) -> None:
+        for offset, _, state in part.expire(self.kernel.ns, most):
+            self._changed(part, offset, "", state)
+
+    def _changed(self, part: SharePartition, offset: int, who: str, state: State | None, since: int = 0) -> None:
+        """Write what has become of a record."""
+        kind = {"acknowledged": "accept", "archived": "skip", "available": "unlock"}.get(state or "", "stale")
+        self._row(kind, part, who, offset, since)
+        if part.fenced and part.ready:
+            self.wake()
+
+    def _row(self, kind: str, part: SharePartition, who: str, offset: int, since: int = 0) -> None:
+        event = part.log.records[offset] if kind != "reset" else None
+        self.add(self.kernel.ns, kind, part.log.place, who, event, offset, since, self.group)
+
+    async def _locks(self) -> None:
+        """When a lock runs out, take the record back; or let a member come who may claim it."""
+        kernel = self.kernel
+        while dues := [part.due for part in self.parts if part.due is not None]:
+            if min(dues) > kernel.ns:
+                kernel.timer(min(dues) - kernel.ns, kernel.current, kernel.ticket())
+                await kernel.park(IDLE)
+            elif self.stream.fenced:
+                for part in self.parts:
+                    self._expire(part)
+            else:
+                self.wake()
+                break
+        self._watch = None
+
+    def seek(self, number: int, offset: int) -> None:
+        """Begin anew at an offset."""
+        self.parts[number].seek(offset)
+        self._rest()
+        self.wake()
+
+    def lag(self) -> int:
+        """Records that are not done."""
+        return sum(part.lag() for part in self.parts)
+
+    def pending(self) -> list[dict[str, Any]]:
+        """What members have and have not settled, as rows for `table`."""
+        rows = []
+        for number, part in enumerate(self.parts):
+            arrivals = [] if part.fenced else [row.ns for row in self.stream.lab.trace.where("append", place=part.log.place)]
+            ids = entry_ids(arrivals)
+            for offset, flight in part.pending():
+                idle = (self.kernel.ns - flight.since) / SECOND
+                row = {"partition": number, "offset": offset, "member": flight.member, "idle": idle, "deliveries": flight.count}
+                rows.append({"id": ids[offset], **row} if ids else row)
+        return rows
+
+
+def endless(record: Record, error: Exception) -> Livelock:
+    """What to say of a record that fails for ever."""
+    return Livelock(
+        f"{record.place} has tried offset {record.tag} ({record.event.id}) {ENDLESS:,} times ({error}) and would for ever: "
+        "mend the handler, or deploy with delivery_limit=5 or on_error='reject'"
+    )
