@@ -54,7 +54,7 @@ class Uniform:
 
     def draw(self, random: Random) -> float:
         """One sample, in seconds."""
-        return self.low + (self.high - self.low) * random.random()
+        return random.uniform(self.low, self.high)
 
 
 @dataclass(frozen=True)

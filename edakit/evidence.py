@@ -77,7 +77,7 @@ def sweep(
         raise WiringError(f"seeds={seeds!r}: 1 or more")
     one = functools.partial(_measured, build, measure, until, faults, knobs)
     if evidence is None:
-        return Sweep([one(seed) for seed in _watched(range(seeds), f"{name_of(build)}")])
+        return Sweep([one(seed) for seed in watched(range(seeds), f"{name_of(build)}")])
     path = Path("evidence") / f"{evidence}.json"
     digest = _digest(build, measure, seeds, until, faults, knobs)
     if path.exists() and not os.environ.get("EDAKIT_EVIDENCE"):
@@ -88,7 +88,7 @@ def sweep(
             return Sweep(rows)
         if os.environ.get("EDAKIT_CHECK"):
             raise EvidenceError(f"{path} was made by other code or other knobs: make it again with `make evidence`")
-    rows = [json.loads(json.dumps(one(seed))) for seed in _watched(range(seeds), f"{name_of(build)}")]
+    rows = [json.loads(json.dumps(one(seed))) for seed in watched(range(seeds), f"{name_of(build)}")]
     path.parent.mkdir(exist_ok=True)
     stored = {"digest": digest, "names": list(rows[0]), "rows": [list(row.values()) for row in rows]}
     path.write_text(json.dumps(stored, separators=(",", ":")).replace("],[", "],\n[") + "\n", "utf-8")
@@ -116,7 +116,7 @@ def _digest(build: Build, measure: Callable[..., Any], *rest: object) -> str:
     return hashlib.blake2b(f"{source}\n{inspect.getsource(measure)}\n{rest!r}".encode(), digest_size=8).hexdigest()
 
 
-def _watched(seeds: range, what: str) -> Iterator[int]:
+def watched(seeds: Sequence[int], what: str) -> Iterator[int]:
     """The seeds, with a progress bar once it has taken a second, where a person watches; never in a checked output."""
     lab = "JPY_SESSION_NAME" in os.environ  # a kernel that Jupyter's server has started for somebody
     stream = sys.stdout if lab else sys.stderr

@@ -24,6 +24,7 @@ class Network:
     def __init__(self, kernel: Kernel, trace: Trace, random: Callable[[str], Random], hop: int = HOP) -> None:
         self.kernel, self.trace, self.random, self.hop = kernel, trace, random, hop
         self.faults: list[Faults] = []
+        self.about: Event | None = None  # what the draws of faults are about at the moment
         self.disturbed = False
         self.quick: Callable[[Callable[..., object], tuple[Any, ...]], None] | None = self._undisturbed()
         self._holds: dict[tuple[str, str], list[tuple[str, str, tuple[Any, ...]]]] = {}  # link named -> source, target, message
@@ -58,7 +59,7 @@ class Network:
             if touches(held, source, target):
                 messages.append((source, target, message))
                 return True
-        wait, copies, free = self.hop, 1, False
+        wait, copies, free, self.about = self.hop, 1, False, event
         for n, fault in enumerate(self.faults):
             if not self._touches(n, fault, leg, source, target, event):
                 continue
@@ -74,7 +75,7 @@ class Network:
                 add(ns, "duplicate", link, source, event, 0, ns, leg)
                 copies = 2
             if late:
-                free, wait = True, wait + round(self.hop * 20 * chance.random())
+                free, wait = True, wait + round(self.hop * 20 * chance.uniform(0, 1))
         for copy in range(copies):
             self._schedule(source, target, wait + copy * self.hop, message, free)
         return True
@@ -84,6 +85,7 @@ class Network:
         for n, fault in enumerate(self.faults):
             if fault.leg != leg or not self._touches(n, fault, leg, source, target, event):
                 continue
+            self.about = event
             if self.random(f"faults/{n}/{source}>{target}").random() < fault.drop:
                 self._spent[n] = self._spent.get(n, 0) + 1
                 self.trace.add(self.kernel.ns, "drop", f"{source}>{target}", source, event, 0, self.kernel.ns, leg)
@@ -148,6 +150,14 @@ class Network:
             if link in self._cuts:
                 self._cuts.remove(link)
                 self.trace.add(self.kernel.ns, "mend", f"{link[0]}>{link[1]}", "", None)
+
+    def calm(self) -> None:
+        """No more faults: holds are released, cuts mended."""
+        self.faults.clear()
+        for link in list(self._holds):
+            self.release(*link)
+        for link in list(self._cuts):
+            self.mend(*link)
 
     def in_flight(self) -> Iterator[Event]:
         """The events of the messages that are on their way now, held ones included."""

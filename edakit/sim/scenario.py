@@ -15,7 +15,9 @@ from edakit.sim.lab import Lab
 Build = Callable[..., Any]
 
 
-def build_lab(build: Build, seed: int, faults: Fault | None, knobs: dict[str, Any]) -> Lab:
+def build_lab(
+    build: Build, seed: int, faults: Fault | None, knobs: dict[str, Any], make: Callable[[int], Lab] = Lab
+) -> Lab:
     """A lab with the system of a scenario in it, not run yet. Raises WiringError for a knob that the scenario does not have."""
     if not callable(build):
         raise WiringError(f"{build!r} is not a scenario: give a function build(lab, **knobs)")
@@ -28,7 +30,7 @@ def build_lab(build: Build, seed: int, faults: Fault | None, knobs: dict[str, An
                 raise WiringError(
                     f"{name_of(build)} has no knob {name!r}; its knobs are: {', '.join(list(parameters)[1:]) or 'none'}"
                 )
-    lab = Lab(seed)
+    lab = make(seed)
     build(lab, **knobs)
     lab.faults(faults)
     lab.recipe = (build, seed, faults, knobs)
