@@ -35,7 +35,7 @@ def check(new: Any, old: Any, mode: str = "BACKWARD", format: str = "avro") -> l
     compare: Callable[[Any, Any], list[Difference]] = import_module(f"edakit.schema.{FORMATS[format]}").compare
     versions = [read(each) for each in (old if isinstance(old, Sequence) and not isinstance(old, str) else [old])]
     now, (direction, _, transitive) = read(new), mode.partition("_")
-    found = []
+    found = compare(now, now)  # nothing, or the error that it is no schema
     for before in reversed(versions if transitive else versions[-1:]):
         if direction in ("BACKWARD", "FULL"):
             found += compare(before, now)
