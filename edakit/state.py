@@ -159,7 +159,11 @@ def _taken(queue: QueueState, row: Row) -> tuple[Event, int]:
 
 
 def _ack(state: State, row: Row) -> None:
-    del state.queue(row.place).unacked[row.tag]
+    queue = state.queue(row.place)
+    if row.tag:
+        del queue.unacked[row.tag]
+    else:
+        _taken(queue, row)
 
 
 def _requeue(state: State, row: Row) -> None:

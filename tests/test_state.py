@@ -94,9 +94,7 @@ def live_place(bus: Bus, name: str) -> QueueState:
     queue = bus.queues[name]
     return QueueState(
         [(message.event, message.count) for message in queue.ready],
-        {
-            tag: (held.event, held.count, held.consumer.name) for tag, held in queue.out.items()
-        },
+        {tag: (held.event, held.count, held.consumer.name) for tag, held in queue.out.items()},
         [letter.event for letter in queue.dead],
     )
 
