@@ -272,6 +272,7 @@ def _revoke(state: State, row: Row) -> None:
 def _reset(state: State, row: Row) -> None:
     group = state.group(row.note, row.place)
     group.position = row.tag
+    group.held = {offset: held for offset, held in group.held.items() if offset < row.tag}
     group.advance()
 
 
@@ -317,6 +318,7 @@ CHANGES: dict[str, Callable[[State, Row], None]] = {
     "hop": lambda state, row: state.queue(row.place).put(_some(row)),
     "redrive": _redrive,
     "append": _append,
+    "marker": _append,
     "insync": _insync,
     "assign": _assign,
     "fetch": _fetch,

@@ -121,7 +121,7 @@ def live_groups(lab: Lab) -> dict[tuple[str, str], GroupState]:
     } | {
         (group.group, part.log.place): GroupState(
             "*", part.end, part.start,
-            {n: (each.member, each.count) for n, each in part.flight.items() if each.state in ("available", "acquired")},
+            {n: (each.member, each.count) for n, each in part.flight.items()},
         )
         for home in lab.homes.values()
         if isinstance(home, Stream)
