@@ -21,6 +21,7 @@ REQUIRED = ("specversion", "id", "source", "type")
 KNOWN = {"partitionkey": "key", "causationid": "causation", "correlationid": "correlation"}
 ADDED = ("time", "correlationid", "data")  # what to_dict writes whether or not the event was read with it
 
+STRUCTURED = "application/cloudevents+json"
 NAME = re.compile(r"[a-z0-9]+")
 URI_REFERENCE = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+")
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:.*", re.DOTALL)
@@ -163,32 +164,37 @@ def _is_json(media_type: str | None) -> bool:
     return subtype == "json" or subtype.endswith("+json")
 
 
-def _body(event: Event, media_type: str | None) -> bytes | None:
-    """The data as bytes; None if there are none."""
-    if event.data is None or isinstance(event.data, bytes):
-        return event.data
-    if isinstance(event.data, str) and not _is_json(media_type):
-        return event.data.encode()
-    return json.dumps(event.data, ensure_ascii=False).encode()
+def _write(event: Event, structured: bool) -> tuple[dict[str, str], str | None, bytes | None]:
+    """What both bindings write: attributes for the headers, content type, body. Structured: all of it is in the body."""
+    said = event.to_dict()
+    if structured:
+        return {}, STRUCTURED, json.dumps(said, ensure_ascii=False).encode()
+    media_type, body = said.pop("datacontenttype", None), event.data
+    if isinstance(body, str) and not _is_json(media_type):
+        body = body.encode()
+    elif body is not None and not isinstance(body, bytes):
+        body = json.dumps(body, ensure_ascii=False).encode()
+        media_type = media_type or "application/json"
+    attributes = {name: value for name, value in said.items() if name not in ("data", "data_base64")}
+    texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in attributes.items()}
+    return texts, media_type, body
 
 
-def _attributes(event: Event) -> tuple[dict[str, str], str | None]:
-    """The attributes as strings, without the content type, which stands by itself."""
-    said = {name: value for name, value in event.to_dict().items() if name not in ("data", "data_base64")}
-    media_type = said.pop("datacontenttype", None)
-    if media_type is None and event.data is not None and not isinstance(event.data, bytes):
-        media_type = "application/json"
-    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in said.items()}, media_type
-
-
-def _read(attributes: dict[str, Any], media_type: str | None, body: bytes) -> Event:
-    """The event of a message in binary mode: attributes in headers, data in the body."""
+def _read(pairs: Mapping[str, str], prefix: str, body: bytes) -> Event:
+    """The event of a message with these headers: attributes under their prefix and data in the body, or all of it in the body."""
+    media_type = pairs.get("content-type")
+    kind = (media_type or "").partition(";")[0].strip().lower()
+    if kind == STRUCTURED:
+        return from_dict(_json(body))
+    if kind.startswith("application/cloudevents"):
+        raise EnvelopeError(f"content type {media_type!r}: one event as {STRUCTURED} is read here")
+    attributes: dict[str, Any] = {name.removeprefix(prefix): text for name, text in pairs.items() if name.startswith(prefix)}
     if "datacontenttype" in attributes:
         raise EnvelopeError("datacontenttype stands in the content-type header and nowhere else")
-    if media_type is not None:
-        attributes["datacontenttype"] = media_type
     if "data" in attributes:
         raise EnvelopeError("data is reserved: no attribute may have that name")
+    if media_type is not None:
+        attributes["datacontenttype"] = media_type
     if body and media_type is not None and _is_json(media_type):
         attributes["data"] = _json(body)
     elif body:
@@ -206,49 +212,27 @@ def _json(body: bytes) -> Any:
         raise EnvelopeError(f"the body is not the JSON it says it is: {error}") from None
 
 
-def _structured(media_type: str | None, body: bytes) -> Event | None:
-    """The event of a message that holds all of it in its body, or None if this is none."""
-    kind = (media_type or "").partition(";")[0].strip().lower()
-    if not kind.startswith("application/cloudevents"):
-        return None
-    if kind != "application/cloudevents+json":
-        raise EnvelopeError(f"content type {media_type!r}: one event as application/cloudevents+json is read here")
-    return from_dict(_json(body))
-
-
 def to_http(event: Event, *, structured: bool = False) -> HttpMessage:
     """The event as an HTTP message; see `Event.to_http`."""
-    if structured:
-        return HttpMessage(
-            {"content-type": "application/cloudevents+json"}, json.dumps(event.to_dict(), ensure_ascii=False).encode()
-        )
-    attributes, media_type = _attributes(event)
+    attributes, media_type, body = _write(event, structured)
     headers = {f"ce-{name}": _percent(value) for name, value in attributes.items()}
-    if media_type is not None:
-        headers["content-type"] = media_type
-    return HttpMessage(headers, _body(event, media_type) or b"")
+    return HttpMessage(headers | ({} if media_type is None else {"content-type": media_type}), body or b"")
 
 
 def from_http(headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes | str = b"") -> Event:
     """The event of an HTTP message; see `Event.from_http`."""
-    body = body.encode() if isinstance(body, str) else body
     pairs = {name.lower(): value for name, value in (headers.items() if isinstance(headers, Mapping) else headers)}
-    media_type = pairs.get("content-type")
-    event = _structured(media_type, body)
-    return event or _read({name[3:]: _plain(value) for name, value in pairs.items() if name.startswith("ce-")}, media_type, body)
+    pairs = {name: _plain(value) if name.startswith("ce-") else value for name, value in pairs.items()}
+    return _read(pairs, "ce-", body.encode() if isinstance(body, str) else body)
 
 
 def to_kafka(event: Event, *, structured: bool = False) -> KafkaMessage:
     """The event as a Kafka record; see `Event.to_kafka`."""
-    key = None if event.key is None else event.key.encode()
-    if structured:
-        body = json.dumps(event.to_dict(), ensure_ascii=False).encode()
-        return KafkaMessage(key, body, [("content-type", b"application/cloudevents+json")])
-    attributes, media_type = _attributes(event)
+    attributes, media_type, body = _write(event, structured)
     headers = [(f"ce_{name}", value.encode()) for name, value in attributes.items()]
     if media_type is not None:
         headers.append(("content-type", media_type.encode()))
-    return KafkaMessage(key, _body(event, media_type), headers)
+    return KafkaMessage(None if event.key is None else event.key.encode(), body, headers)
 
 
 def from_kafka(
@@ -257,7 +241,6 @@ def from_kafka(
     key: bytes | str | None = None,
 ) -> Event:
     """The event of a Kafka record; see `Event.from_kafka`."""
-    body = value.encode() if isinstance(value, str) else value or b""
     try:
         pairs = {
             name.lower(): text.decode() if isinstance(text, bytes) else text
@@ -266,10 +249,7 @@ def from_kafka(
         key = key.decode() if isinstance(key, bytes) else key
     except UnicodeDecodeError as error:
         raise EnvelopeError(f"headers and key of a record are UTF-8: {error}") from None
-    media_type = pairs.get("content-type")
-    event = _structured(media_type, body)
-    if event is None:
-        event = _read({name[3:]: text for name, text in pairs.items() if name.startswith("ce_")}, media_type, body)
+    event = _read(pairs, "ce_", value.encode() if isinstance(value, str) else value or b"")
     return event if key is None or event.key is not None else event._replace(key=key)
 
 
@@ -297,10 +277,10 @@ def parse_traceparent(header: str) -> TraceParent:
             f"traceparent {header!r}: version-trace-parent-flags as 2, 32, 16 and 2 lower-case hexadecimal digits"
         )
     version, trace_id, parent_id, flags, more = found.groups()
-    if version == "ff" or (version == "00" and more is not None):
-        raise EnvelopeError(
-            f"traceparent {header!r}: " + ("there is no version ff" if version == "ff" else "version 00 ends with the flags")
-        )
+    if version == "ff":
+        raise EnvelopeError(f"traceparent {header!r}: there is no version ff")
+    if version == "00" and more is not None:
+        raise EnvelopeError(f"traceparent {header!r}: version 00 ends with the flags")
     if not trace_id.strip("0") or not parent_id.strip("0"):
         raise EnvelopeError(f"traceparent {header!r}: a trace and a parent are not all zeros")
     return TraceParent(version, trace_id, parent_id, flags)

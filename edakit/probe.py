@@ -47,8 +47,11 @@ class System(Protocol):
         given up (0: the system's own); over: only orders with a `total` above this are for it, and the system sees to that.
         """
 
-    def publish(self, orders: Iterable[int], key: str | None = None) -> None:
-        """Publish order.placed events, {"order": n, "total": 100 * n}, each under a key of its own or all under one."""
+    def publish(self, orders: Iterable[int], key: str | None = None, **properties: Any) -> None:
+        """Publish order.placed events, {"order": n, "total": 100 * n}, each under a key of its own or all under one.
+
+        properties of the messages, where the system has them: priority, ttl (seconds).
+        """
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
@@ -71,10 +74,10 @@ class System(Protocol):
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """What a system in a lab has no method for, or refuses, it does not offer."""
+    """What a system in a lab has no method or parameter for, or refuses, it does not offer."""
     try:
         yield
-    except (AttributeError, WiringError) as error:
+    except (AttributeError, TypeError, WiringError) as error:
         raise NotOffered(str(error)) from error
 
 
@@ -111,10 +114,12 @@ class Embedded:
         """The content filter for orders above a total."""
         return {"total": [{"numeric": [">", total]}]}
 
-    def publish(self, orders: Iterable[int], key: str | None = None) -> None:
+    def publish(self, orders: Iterable[int], key: str | None = None, **properties: Any) -> None:
         """Publish from outside."""
-        for n in orders:
-            self.home.publish("order.placed", {"order": n, "total": 100 * n}, key=key or str(n), **self.properties)
+        with refusals():
+            for n in orders:
+                data = {"order": n, "total": 100 * n}
+                self.home.publish("order.placed", data, key=key or str(n), **self.properties, **properties)
 
     def wait(self, seconds: float) -> None:
         """Run the lab on."""
@@ -305,7 +310,9 @@ def order(system: System) -> bool:
         await ctx.sleep(ctx.random.random())
 
     system.read("payment", vary, instances=4)
-    system.publish(range(1, 41), key="42")
+    for n in range(1, 41):
+        system.publish([n], key="42")
+        system.wait(0.1)  # so that no worker takes them all
     system.wait(hours(1))
     first = list(dict.fromkeys(handled(system.trace, "payment")))
     return first == [*range(1, 41)]

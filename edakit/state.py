@@ -159,7 +159,11 @@ def _taken(queue: QueueState, row: Row) -> tuple[Event, int]:
 
 
 def _ack(state: State, row: Row) -> None:
-    del state.queue(row.place).unacked[row.tag]
+    queue = state.queue(row.place)
+    if row.tag:
+        del queue.unacked[row.tag]
+    else:
+        _taken(queue, row)
 
 
 def _requeue(state: State, row: Row) -> None:
@@ -268,6 +272,7 @@ def _revoke(state: State, row: Row) -> None:
 def _reset(state: State, row: Row) -> None:
     group = state.group(row.note, row.place)
     group.position = row.tag
+    group.held = {offset: held for offset, held in group.held.items() if offset < row.tag}
     group.advance()
 
 
@@ -313,6 +318,7 @@ CHANGES: dict[str, Callable[[State, Row], None]] = {
     "hop": lambda state, row: state.queue(row.place).put(_some(row)),
     "redrive": _redrive,
     "append": _append,
+    "marker": _append,
     "insync": _insync,
     "assign": _assign,
     "fetch": _fetch,

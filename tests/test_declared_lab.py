@@ -393,3 +393,20 @@ def test_a_broker_that_is_down_lets_nothing_expire_and_does_so_when_it_is_back()
     lab.run()
     assert [row.time for row in lab.trace.where("lapse")] == [10]
     assert shop.depth("parked") == 1
+
+
+def test_dead_letters_are_found_where_a_queue_sends_them_and_requests_are_refused_by_a_full_queue():
+    lab = Watched(1)
+    shop = lab.broker("shop")
+    shop.queue("offers", message_ttl=5, dead_letter="parked")
+    fill(shop, 2)
+    assert shop.dead_letters("offers") == []
+    lab.run()
+    assert [event.key for event in shop.dead_letters("offers")] == ["0", "1"]
+    assert shop.redrive("offers") == 0, "it keeps none itself"
+    shop.queue("payment", bind="none", max_length=0, overflow="reject-publish")
+    lab.deploy(worker(), on=shop)
+    lab.crash("payment")
+    lab.call("payment", None, timeout=1)
+    lab.run()
+    assert [row.event.type for row in lab.trace.where("refuse", place="shop/payment")] == ["order.placed"]

@@ -102,6 +102,10 @@ SAME = {  # changes after which a solution is as good as before
     "02-1": ["another word for 'fraud'"],
     "02-3": ["2 + 1", "4 + 1", "4 / 10"],
     "03-3": ["5 + 1"],
+    "07-3": ["another word for 'shop'", "another word for 'lane-'", "line 6: 4 + 1", "2 + 1"],
+    "05-1": ["0 / 10"],
+    "05-2": ["0 / 10", "2 + 1", "5 + 1", "5 / 10"],
+    "05-4": ["without 'writers.pause()'", "0 / 10", "line 3: 0.1 + 1", "0.1 / 10", "line 7: 0.1 + 1"],
     "09-2": ["another word for 'seen'", "0 / 10"],
     "09-3": ["ctx.sleep(2)", "2 + 1", "2 / 10", "3 + 1", "another word for 'analytics'", "another word for 'a person must look'"],
 }

@@ -160,7 +160,7 @@ def test_partitions_that_are_added_are_read():
         ({"delivery_limit": 0}, "delivery_limit=0: 1 or more, or None"),
         ({"window": -1}, "window=-1: 1 or more, or None"),
         ({"lock_timeout": -1}, "lock_timeout"),
-        ({"deploy": {"commit": "before"}}, "worker is a share group, which settles record by record: 'after'"),
+        ({"deploy": {"commit": "before"}}, "worker is a share group, and settles each record 'after'"),
         ({"hashing": "crc"}, "no hashing named 'crc'; known: md5, murmur2"),
         ({"reads": 0}, "reads=0: more than 0"),
         ({"maxlen": -1}, "maxlen=-1: a whole number"),

@@ -94,9 +94,7 @@ def live_place(bus: Bus, name: str) -> QueueState:
     queue = bus.queues[name]
     return QueueState(
         [(message.event, message.count) for message in queue.ready],
-        {
-            tag: (held.event, held.count, held.consumer.name) for tag, held in queue.out.items()
-        },
+        {tag: (held.event, held.count, held.consumer.name) for tag, held in queue.out.items()},
         [letter.event for letter in queue.dead],
     )
 
@@ -123,7 +121,7 @@ def live_groups(lab: Lab) -> dict[tuple[str, str], GroupState]:
     } | {
         (group.group, part.log.place): GroupState(
             "*", part.end, part.start,
-            {n: (each.member, each.count) for n, each in part.flight.items() if each.state in ("available", "acquired")},
+            {n: (each.member, each.count) for n, each in part.flight.items()},
         )
         for home in lab.homes.values()
         if isinstance(home, Stream)

@@ -190,3 +190,25 @@ def test_a_consumer_asks_for_no_more_than_it_has_room_for_though_it_gets_some_tw
         out += 1 if row.kind == "deliver" else -1
         assert 0 <= out <= 1
     assert sorted(set(handled(lab, "a"))) == list(range(6))
+
+
+def test_message_attributes_and_a_deduplication_id_are_said_when_publishing():
+    lab = Lab(seed=1)
+    alerts = lab.bus("alerts", like="sns", fifo=True)
+    lab.deploy(worker("mail"), on=alerts, filter={"total": [{"numeric": [">", 100]}]})
+    for n, total in enumerate([50, 150, 250]):
+        alerts.publish("job.new", {"job": n}, key="a", headers={"total": total}, dedup="once" if n else "other")
+    lab.run()
+    assert handled(lab, "mail") == [1], "50 is filtered, and the third has the id of the second"
+
+
+def test_a_delete_after_the_visibility_timeout_counts_if_nobody_has_the_message_again():
+    """One worker with room for one message: it deletes with the receipt of the latest receive, though its time is over."""
+    lab = Lab(seed=1)
+    alerts = lab.bus("alerts", like="sns")
+    lab.deploy(worker("mail", takes=40), on=alerts, prefetch=1)
+    alerts.publish("job.new", {"job": 1})
+    lab.run()
+    assert [row.kind for row in lab.trace] == ["publish", "deliver", "requeue", "handle", "ack"]
+    left = lab.trace.state_at(lab.now).queues["alerts/mail"]
+    assert (alerts.depth("mail"), left.ready, left.unacked) == (0, [], {})

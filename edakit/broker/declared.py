@@ -28,7 +28,9 @@ from edakit.units import SECOND, nanoseconds
 
 Reason = Literal["rejected", "expired", "maxlen", "delivery_limit"]
 NAME = re.compile("[a-z0-9]+")
-OWN = frozenset({"priority", "expiration", "deliverymode", "mandatory", "data", "id", "source", "type", "time", "specversion"})
+OWN = frozenset(
+    {"priority", "expiration", "deliverymode", "mandatory", "dedup", "data", "id", "source", "type", "time", "specversion"}
+)
 MILLI = SECOND // 1000
 OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
 TYPES = ("classic", "quorum")
@@ -79,12 +81,14 @@ def message_properties(
     ttl: float | None = None,
     persistent: bool = True,
     mandatory: bool = False,
+    dedup: str | None = None,
 ) -> Frozen:
     """What a publisher says of a message besides its content, as attributes of the event (`event.extensions`).
 
     headers are attributes by their own names: a headers exchange routes by them. priority: higher ones first, in a queue that has
     priorities. ttl: seconds it may wait in a queue. persistent=False: lost when the broker restarts (AMQP's delivery mode 1).
-    mandatory: given back to the publisher if no queue gets it. Raises PayloadError for what an attribute of an event cannot be.
+    mandatory: given back to the publisher if no queue gets it. dedup: on a FIFO bus, what it is known by (MessageDeduplicationId; its
+    id, unless told). Raises PayloadError for what an attribute of an event cannot be.
     """
     for name, value in (headers or {}).items():
         if not (isinstance(name, str) and NAME.fullmatch(name)) or name in OWN or not isinstance(value, (str, int)):
@@ -102,6 +106,8 @@ def message_properties(
         said["deliverymode"] = 1
     if mandatory:
         said["mandatory"] = True
+    if dedup is not None:
+        said["dedup"] = str(dedup)
     return Frozen(said)
 
 
@@ -208,6 +214,14 @@ class Declared(Queue):
         if self.dead_letter:
             self.dead.append(event)
         return event, self._marks.popleft().deaths
+
+    def died_in(self, queue: str) -> list[Event]:
+        """The messages that wait here and came as dead letters of another queue, oldest first."""
+        return [
+            event
+            for (event, _), mark in zip(self.ready, self._marks, strict=True)
+            if mark.deaths and mark.deaths[0].queue == queue
+        ]
 
     def next_expiry(self) -> int:
         """When the head will be too old; 0: never."""

@@ -64,6 +64,7 @@ class Queue:
 
     def __init__(self, place: str, limit: int | None = None, *, dead_letter: bool = True) -> None:
         self.place, self.limit, self.dead_letter = place, limit, dead_letter
+        self.name = place.rpartition("/")[2]
         self.ready: deque[tuple[Event, int]] = deque()  # message, times delivered
         self.unacked: dict[int, Delivery] = {}  # by tag
         self.dead: list[Event] = []  # oldest first
@@ -117,13 +118,17 @@ class Queue:
         self.ready.appendleft((delivery.event, delivery.count))
         return "requeue"
 
-    def redrive(self, now: int = 0) -> Event | None:
+    def letters(self, now: int = 0) -> list[Event]:
+        """The dead letters, oldest first."""
+        return list(self.dead)
+
+    def redrive(self, now: int = 0) -> tuple[Literal["redrive"], Event] | None:
         """Put the oldest dead letter back at the end of the queue, its count at zero; None if there is none."""
         if not self.dead:
             return None
         event = self.dead.pop(0)
         self.put(event, now)
-        return event
+        return "redrive", event
 
     def restart(self) -> None:
         """The broker starts again: nobody is subscribed, what was out is ready, and only persistent messages are left."""

@@ -17,7 +17,6 @@ from edakit.errors import PatternError
 
 Test = Callable[[Any], bool]
 
-NESTED = ("prefix", "suffix", "equals-ignore-case", "wildcard")  # what may stand inside anything-but
 COMPARISONS = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
 V4 = re.compile(r"(\d+)\.(\d+)\.(\d+)\.(\d+)", re.ASCII)
 V6 = re.compile(r"[0-9a-fA-F:]*:[0-9a-fA-F:]*")
@@ -70,88 +69,51 @@ def _word(value: Any, where: str) -> str:
     return value
 
 
-def _exactly_word(value: Any, where: str) -> Test:
-    word = _word(value, where)
-    return lambda found: found == word
+def _like(expression: str) -> Test:
+    """Strings that a regular expression covers from end to end."""
+    compiled = re.compile(expression, re.DOTALL)
+    return lambda found: isinstance(found, str) and compiled.fullmatch(found) is not None
 
 
-def _prefix(value: Any, where: str) -> Test:
-    start = _word(value, where)
-    return lambda found: isinstance(found, str) and found.startswith(start)
+def _plain(value: Any, where: str) -> str:
+    return re.escape(_word(value, where))
 
 
-def _suffix(value: Any, where: str) -> Test:
-    end = _word(value, where)
-    return lambda found: isinstance(found, str) and found.endswith(end)
+def _any_case(value: Any, where: str) -> str:
+    """The regular expression of a text in any mixture of upper and lower case, character by character."""
+    return "".join(
+        f"(?:{re.escape(c.lower())}|{re.escape(c.upper())})" if c.lower() != c.upper() else re.escape(c)
+        for c in _word(value, where)
+    )
 
 
-def _any_case(text: str) -> str:
-    """A regular expression for a text in any mixture of upper and lower case, character by character."""
-    return "".join(f"(?:{re.escape(c.lower())}|{re.escape(c.upper())})" if c.lower() != c.upper() else re.escape(c) for c in text)
-
-
-def _equals_ignore_case(value: Any, where: str) -> Test:
-    expression = re.compile(_any_case(_word(value, where)))
-    return lambda found: isinstance(found, str) and expression.fullmatch(found) is not None
-
-
-def _prefix_or_ignore_case(value: Any, where: str) -> Test:
+def _any_text(value: Any, where: str) -> str:
+    """The regular expression of a string, or of {"equals-ignore-case": a string}."""
     if not isinstance(value, Mapping):
-        return _prefix(value, where)
-    expression = re.compile(_any_case(_inner_case(value, where)))
-    return lambda found: isinstance(found, str) and expression.match(found) is not None
-
-
-def _suffix_or_ignore_case(value: Any, where: str) -> Test:
-    if not isinstance(value, Mapping):
-        return _suffix(value, where)
-    expression = re.compile(_any_case(_inner_case(value, where)) + r"\Z")
-    return lambda found: isinstance(found, str) and expression.search(found) is not None
-
-
-def _inner_case(value: Mapping[str, Any], where: str) -> str:
+        return _plain(value, where)
     if set(value) != {"equals-ignore-case"}:
         refuse(where, f"a string or {{'equals-ignore-case': ...}}, not {dict(value)!r}")
-    return _word(value["equals-ignore-case"], f"{where}.equals-ignore-case")
+    return _any_case(value["equals-ignore-case"], f"{where}.equals-ignore-case")
 
 
 def _wildcard(value: Any, where: str) -> Test:
     r"""`*` stands for any characters, none included; `\*` and `\\` for the characters themselves."""
-    text = _word(value, where)
-    pieces, at = [""], 0
-    while at < len(text):
-        character, following = text[at], text[at + 1 : at + 2]
-        if character == "*":
-            if following == "*":
-                refuse(where, f"two * in a row at position {at} of {text!r}")
-            pieces.append("")
-        elif character == "\\":
-            if following not in ("*", "\\"):
-                refuse(where, f"\\ at position {at} of {text!r} stands before neither * nor \\")
-            pieces[-1] += following
-            at += 1
+    text, pieces = _word(value, where), [""]
+    for token in re.finditer(r"\\[*\\]|.", text, re.DOTALL):
+        if token[0] == "\\":
+            refuse(where, f"\\ at position {token.start()} of {text!r} stands before neither * nor \\")
+        elif token[0] != "*":
+            pieces[-1] += re.escape(token[0][-1])
+        elif text.startswith("*", token.end()):
+            refuse(where, f"two * in a row at position {token.start()} of {text!r}")
         else:
-            pieces[-1] += character
-        at += 1
+            pieces.append("")
     if len(pieces) - 1 > MOST_WILDCARDS:
         refuse(where, f"too complex: at most {MOST_WILDCARDS} wildcards, not {len(pieces) - 1}")
-    return lambda found: isinstance(found, str) and _glob(pieces, found)
-
-
-def _glob(pieces: list[str], text: str) -> bool:
-    """Whether a text is these pieces, with anything between one and the next."""
-    first, last = pieces[0], pieces[-1]
     if len(pieces) == 1:
-        return text == first
-    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
-        return False
-    at, end = len(first), len(text) - len(last)
-    for piece in pieces[1:-1]:
-        found = text.find(piece, at, end)
-        if found < 0:
-            return False
-        at = found + len(piece)
-    return True
+        return _like(pieces[0])
+    first, *middle, last = pieces
+    return _like(first + "".join(f"(?>.*?{piece})" for piece in middle) + f".*{last}")  # what was found first is never given back
 
 
 def _anything_but(value: Any, where: str, nested: Mapping[str, Any]) -> Test:
@@ -269,24 +231,21 @@ def _address(text: str) -> Address | None:
     return (128, int(address)) if mapped is None else (32, int(mapped))
 
 
-INSIDE_ANYTHING_BUT = {"prefix": _prefix, "suffix": _suffix, "equals-ignore-case": _equals_ignore_case, "wildcard": _wildcard}
-OPERATORS: dict[str, Callable[[Any, str], Test]] = {
-    "exactly": _exactly_word,
-    "prefix": _prefix_or_ignore_case,
-    "suffix": _suffix_or_ignore_case,
-    "equals-ignore-case": _equals_ignore_case,
+TEXT: dict[str, Callable[[Any, str], Test]] = {  # also inside anything-but
+    "prefix": lambda value, where: _like(_plain(value, where) + ".*"),
+    "suffix": lambda value, where: _like(".*" + _plain(value, where)),
+    "equals-ignore-case": lambda value, where: _like(_any_case(value, where)),
     "wildcard": _wildcard,
-    "anything-but": lambda value, where: _anything_but(value, where, INSIDE_ANYTHING_BUT),
+}
+OPERATORS: dict[str, Callable[[Any, str], Test]] = {
+    "exactly": lambda value, where: _like(_plain(value, where)),
+    **TEXT,
+    "prefix": lambda value, where: _like(_any_text(value, where) + ".*"),
+    "suffix": lambda value, where: _like(".*" + _any_text(value, where)),
+    "anything-but": lambda value, where: _anything_but(value, where, TEXT),
     "numeric": _numeric,
     "exists": _exists,
     "cidr": _cidr,
 }
-SNS_OPERATORS: dict[str, Callable[[Any, str], Test]] = {
-    "prefix": _prefix,
-    "suffix": _suffix,
-    "equals-ignore-case": _equals_ignore_case,
-    "anything-but": lambda value, where: _anything_but(value, where, {"prefix": _prefix}),
-    "numeric": _numeric,
-    "exists": _exists,
-    "cidr": _cidr,
-}
+SNS_OPERATORS = {name: test for name, test in {**OPERATORS, **TEXT}.items() if name not in ("exactly", "wildcard")}
+SNS_OPERATORS["anything-but"] = lambda value, where: _anything_but(value, where, {"prefix": TEXT["prefix"]})

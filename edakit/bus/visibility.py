@@ -13,11 +13,12 @@ use the same queue: a try that failed is not visible until the next one is due.
     - The count is of receives. What was received `limit` times (maxReceiveCount) and not deleted is a dead letter at the next receive.
     - A dead letter keeps the time at which it was first sent, so retention goes on where it was; in a FIFO queue it starts anew.
     - Redrive sends a letter as a new message: count 0, a new time.
+    - The receipt of the latest receive deletes a message of a standard queue also when its time is over (`late`).
     - What has the deduplication id of a message sent less than five minutes ago is accepted and not delivered, deleted or not.
 
-Left out: batches (a receive gives one message, so a FIFO group has one out at most), and deleting with an old receipt.
+Left out: batches (a receive gives one message, so a FIFO group has one out at most).
 Sources: Amazon SQS Developer Guide: visibility timeout, dead-letter queues, delay queues, FIFO queue delivery logic, FIFO key terms;
-redrive: API StartMessageMoveTask.
+API reference: DeleteMessage (receipts), StartMessageMoveTask (redrive).
 """
 
 from typing import Any, Literal
@@ -73,11 +74,12 @@ class Queue:
         retention: float | None = RETENTION,
         fifo: bool = False,
         window: float = DEDUPLICATION,
+        late: bool = True,
         dead_letter: bool = True,
     ) -> None:
         assert limit is None or limit >= 1, f"{place}: limit={limit}"
         self.place, self.visibility, self.delay, self.limit, self.retention = place, visibility, delay, limit, retention
-        self.fifo, self.window, self.dead_letter = fifo, window, dead_letter
+        self.fifo, self.window, self.late, self.dead_letter = fifo, window, late and not fifo, dead_letter
         self.ready: list[Message] = []
         self.out: dict[int, Delivery] = {}  # by tag
         self.dead: list[Message] = []  # oldest first
@@ -140,9 +142,15 @@ class Queue:
         self.dead.append(message)
         return "dead"
 
-    def delete(self, delivery: Delivery) -> Literal["ack", "stale"]:
-        """The message is done: "ack"; or "stale", if it is not out under this delivery any more."""
-        return "stale" if self.out.pop(delivery.tag, None) is None else "ack"
+    def delete(self, delivery: Delivery) -> Literal["ack", "late", "stale"]:
+        """The message is done: "ack"; "late", if it is visible again and nobody has received it since; or "stale": nothing changes."""
+        message = delivery.message
+        if self.out.pop(delivery.tag, None) is not None:
+            return "ack"
+        if self.late and delivery.count == message.count and message in self.ready:
+            self.ready.remove(message)
+            return "late"
+        return "stale"
 
     def lapse(self, delivery: Delivery, now: float, wait: float = 0) -> Literal["requeue", "stale"]:
         """A delivery has come to nothing: the message is at the front again, and visible after `wait` (ChangeMessageVisibility)."""

@@ -1,35 +1,39 @@
 """A message broker in virtual time: it drives the rules of `edakit.broker` and writes one row after each change of a queue.
 
-A service deployed here gets one queue, bound by its `on` patterns; its instances compete for it. What a lost delivery or a lost ack
-leaves unsettled is given back after `ack_timeout`; a crashed consumer's at once, when its connection ends.
+A service deployed here gets one queue, bound by its `on` patterns; its instances compete for it. What a crashed consumer holds is
+given back at once, when its connection ends. `edakit.sim.queues` has what happens in the queues.
 """
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from edakit.broker.declared import Declared, message_properties
-from edakit.broker.exchange import Exchange
+from edakit.broker.declared import Declared
 from edakit.broker.queue import Consumer, Delivery, Queue
-from edakit.errors import Livelock, Refused, WiringError
+from edakit.errors import Refused
 from edakit.event import Event
-from edakit.service import Service, checked_name
-from edakit.sim.declared import DeclaredQueues, Route, name_of
+from edakit.service import Service
 from edakit.sim.kernel import Task
+from edakit.sim.queues import BrokerQueues
 from edakit.sim.runtime import Instance
 from edakit.sim.world import PATIENCE
-from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
     from edakit.sim.deployment import Deployment
     from edakit.sim.world import World
 
-ENDLESS = 1000  # so often a queue without a limit may give one message back before the run is called endless
+Route = tuple[list[Queue], str, bool]  # the queues, how a row names them, whether all is as usual
 
 
-class Broker(DeclaredQueues):
+class Down(dict[tuple[str, ...], Route]):
+    """The routes of a broker that is down: none, and nothing is as usual."""
+
+    def get(self, names: object, default: object = None) -> Any:
+        """No queue, whatever is asked for."""
+        return [], "", False
+
+
+class Broker(BrokerQueues):
     """An exchange, its queues and their consumers."""
-
-    kind = "broker"
 
     def __init__(
         self,
@@ -43,39 +47,12 @@ class Broker(DeclaredQueues):
         default_queue_type: str = "classic",
         alternate: str | None = None,
     ) -> None:
-        if delivery_limit is not None and not (isinstance(delivery_limit, int) and delivery_limit >= 1):
-            raise WiringError(f"delivery_limit={delivery_limit!r}: 1 or more, or None for no limit")
-        self.lab, self.name, self.inline, self.delivery_limit = lab, checked_name("broker", name), inline, delivery_limit
-        self.kernel, self.network, self.add, self.write = lab.kernel, lab.network, lab.trace.add, lab.trace.write
-        self.exchange = Exchange(name, exchange)
-        self.queues: dict[str, Queue] = {}
+        super().__init__(lab, name, exchange, ack_timeout, delivery_limit, default_queue_type)
+        self.inline, self.alternate = inline, alternate
         self._pending = lab.pending
-        self.ack_timeout = nanoseconds(ack_timeout, "ack_timeout")
-        self._routes: dict[
-            tuple[str, ...], tuple[list[Queue], str, bool]
-        ] = {}  # names: queues, how a row names them, nothing special
-        self.default_queue_type, self.alternate, self.up = default_queue_type, alternate, True
-        self._unbound: set[str] = set()  # declared without a binding of their own, and not deployed on yet
-        self._promised = {alternate} if alternate is not None else set()  # named by others, to be declared when they are needed
-
-    def publish(
-        self, type: str, data: Any = None, key: str | int | None = None, *, source: str = "client", **properties: Any
-    ) -> Event:
-        """Publish from outside, as a client does: the event is on its way when the lab runs. Nobody waits for a confirm.
-
-        properties: headers, priority, ttl, persistent, mandatory; see `edakit.broker.declared.message_properties`.
-        Raises PayloadError if the data is not JSON, ClosedError if the lab is closed.
-        """
-        if source not in self.lab.clients:
-            self.lab.client(source)
-        event = self.lab.event(type, data, key, source, None)
-        if properties:
-            event = event._replace(extensions=message_properties(**properties))
-        if quick := self.network.quick:
-            quick(self.accept, (event, event.ns))
-        else:
-            self.network.send("publish", source, self.name, event, self.accept, event, event.ns)
-        return event
+        self._routes: dict[tuple[str, ...], Route] = {}  # by the names of the queues
+        if alternate is not None:
+            self._promised.add(alternate)
 
     def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
         """Take an event: route it, then see who can have it."""
@@ -98,11 +75,13 @@ class Broker(DeclaredQueues):
         found = self._routes[names] = queues, " ".join(names), bool(names) and not any(isinstance(q, Declared) for q in queues)
         return found
 
-    def _take(self, event: Event, since: int, confirm: tuple[str, Task, int] | None, queues: list[Queue]) -> None:
+    def _take(
+        self, event: Event, since: int, confirm: tuple[str, Task, int] | None, queues: list[Queue], leg: str = "publish"
+    ) -> None:
         """Take an event where not all is as usual: queues with arguments, no queue at all, or a broker that is down."""
         ns, refused = self.kernel.ns, ""
         if not self.up:
-            self.add(ns, "drop", f"{event.source}>{self.name}", event.source, event, 0, since, "publish")
+            self.add(ns, "drop", f"{event.source}>{self.name}", event.source, event, 0, since, leg)
             if confirm:  # nobody will: its sender waits in vain
                 self.kernel.timer(max(0, since + PATIENCE - ns), *confirm[1:])
             return
@@ -112,7 +91,7 @@ class Broker(DeclaredQueues):
         taking = [queue for queue in queues if queue not in full]
         for queue in taking:
             queue.put(event, ns)
-        self.add(ns, "publish", self.name, event.source, event, 0, since, " ".join(map(name_of, taking)))
+        self.add(ns, "publish", self.name, event.source, event, 0, since, " ".join(queue.name for queue in taking))
         for queue in full:
             refused = f"queue {queue.place} is full"
             self.add(ns, "refuse", queue.place, event.source, event, 0, since, f"max_length={queue.arguments.max_length}")
@@ -128,116 +107,58 @@ class Broker(DeclaredQueues):
 
     def ask(self, service: str, request: Event, since: int) -> None:
         """A request for a service deployed here waits in its queue, by the default exchange: the routing key is the queue."""
-        queue = self.queues[service]
-        if not self.up:
-            self.add(self.kernel.ns, "drop", f"{request.source}>{self.name}", request.source, request, 0, since, "request")
-            return
-        queue.put(request, self.kernel.ns)
-        self.add(self.kernel.ns, "publish", self.name, request.source, request, 0, since, service)
-        self.push(queue)
-
-    def push(self, queue: Queue) -> None:
-        """Send out what may go out."""
-        if queue.__class__ is Declared:
-            self._tend(queue)
-            return
-        while queue.ready and (delivery := queue.next()):
-            consumer, event = delivery.consumer, delivery.event
-            self.write((self.kernel.ns, "deliver", queue.place, consumer.name, event, delivery.tag, 0, ""))
-            if quick := self.network.quick:
-                quick(consumer.owner.arrive, (delivery,))
-            elif not self.network.send("deliver", self.name, consumer.name, event, consumer.owner.arrive, delivery):
-                self.kernel.later(self.ack_timeout, self._overdue, delivery)
+        self._take(request, since, None, [self.queues[service]], "request")
 
     def settle(self, instance: Instance, delivery: Delivery, error: Exception | None, result: Any) -> None:
         """The handler has ended: send the ack or the nack, and the answer if somebody asked."""
-        event, ns, done = delivery.event, self.kernel.ns, error is None or isinstance(error, Refused)
+        event, done = delivery.event, error is None or isinstance(error, Refused)
         if done and self._pending and event.id in self._pending:
             self.lab.answer(instance.name, event, result, error)
         if instance.deployment.commit == "before":
             return  # acked when it came: too late for a nack, too
         if done and (quick := self.network.quick):
-            quick(self.ack, (delivery, ns))
-            return
-        if done:
-            sent = self.network.send("ack", instance.name, self.name, event, self.ack, delivery, ns)
-        else:
-            requeue = instance.deployment.on_error == "requeue"
-            sent = self.network.send("ack", instance.name, self.name, event, self.nack, delivery, ns, requeue, str(error))
-        if not sent:
+            quick(self.ack, (delivery, self.kernel.ns))
+        elif done:
+            self.send_ack(instance, delivery)
+        elif not self.network.send(
+            "ack", instance.name, self.name, event, self.nack, delivery, self.kernel.ns,
+            instance.deployment.on_error == "requeue", str(error),
+        ):  # fmt: skip
             self.kernel.later(self.ack_timeout, self._overdue, delivery)
+
+    def send_ack(self, instance: Instance, *deliveries: Delivery) -> None:
+        """Say that deliveries are done, several at once as AMQP's multiple does."""
+        event = deliveries[-1].event
+        if not self.network.send("ack", instance.name, self.name, event, self._acked, self.kernel.ns, *deliveries):
+            for each in deliveries:
+                self.kernel.later(self.ack_timeout, self._overdue, each)
+
+    def _acked(self, since: int, *deliveries: Delivery) -> None:
+        for delivery in deliveries:
+            self.ack(delivery, since)
 
     def _settle_many(
         self, handled: list[Delivery], instance: Instance, delivery: Delivery, error: Exception | None, result: Any
     ) -> None:
-        """ack_every=n: one ack (AMQP's multiple) when n deliveries are handled; until then a crash brings all of them back."""
+        """ack_every=n: one ack when n deliveries are handled; until then a crash brings all of them back."""
         if error is not None or delivery.event.id in self._pending:
             self.settle(instance, delivery, error, result)
             return
         handled.append(delivery)
         if len(handled) == instance.deployment.ack_every:
-            batch = handled[:]
+            self.send_ack(instance, *handled)
             handled.clear()
-            if not self.network.send("ack", instance.name, self.name, delivery.event, self._ack_all, batch, self.kernel.ns):
-                for each in batch:
-                    self.kernel.later(self.ack_timeout, self._overdue, each)
-
-    def _ack_all(self, batch: list[Delivery], since: int) -> None:
-        for delivery in batch:
-            self.ack(delivery, since)
-
-    def _ack_first(self, instance: Instance, delivery: Delivery) -> None:
-        """commit="before": the ack leaves when the delivery comes, so that a crash loses the message where it would repeat it."""
-        if instance.up and not self.network.send(
-            "ack", instance.name, self.name, delivery.event, self.ack, delivery, self.kernel.ns
-        ):
-            self.kernel.later(self.ack_timeout, self._overdue, delivery)
-        instance.receive(delivery)
-
-    def ack(self, delivery: Delivery, since: int) -> None:
-        """A consumer is done with a delivery."""
-        queue = delivery.queue
-        settled = queue.ack(delivery)
-        self.write((self.kernel.ns, settled, queue.place, delivery.consumer.name, delivery.event, delivery.tag, since, ""))
-        if queue.ready:
-            self.push(queue)
-
-    def nack(self, delivery: Delivery, since: int, requeue: bool, why: str) -> None:
-        """A consumer could not handle a delivery."""
-        self._give_back(delivery, since, requeue, why)
-        self.push(delivery.queue)
-
-    def _give_back(self, delivery: Delivery, since: int, requeue: bool, why: str) -> None:
-        queue = delivery.queue
-        settled = queue.nack(delivery, requeue)
-        note = f"delivered {delivery.count} times, the limit: {why}" if settled == "dead" and requeue else why
-        self.add(self.kernel.ns, settled, queue.place, delivery.consumer.name, delivery.event, delivery.tag, since, note)
-        if isinstance(queue, Declared):
-            if settled == "discard":
-                self._dead_letter(queue, delivery.event, delivery.deaths, "delivery_limit" if requeue else "rejected")
-            elif settled == "requeue":
-                self._evict(queue)
-        if settled == "requeue" and delivery.count >= ENDLESS and not self.lab.bounded:
-            raise Livelock(
-                f"{queue.place} has given {delivery.event.id} back {ENDLESS:,} times ({why}) and would for ever, as a classic queue does: "
-                "mend the handler, or deploy with delivery_limit=5 or on_error='reject'"
-            )
-
-    def _overdue(self, delivery: Delivery) -> None:
-        """What was not settled in time is given back."""
-        if delivery.tag in delivery.queue.unacked:
-            self._give_back(delivery, self.kernel.ns, True, "no ack in time")
-            self.push(delivery.queue)
 
     def start(self, deployment: "Deployment", name: str) -> Instance:
         """A new instance subscribes to the queue of its service, which is made for the first."""
         service, limit, dead_letter = deployment.service, deployment.delivery_limit, deployment.dead_letter
-        queue = self._queue(service.name) if service.name in self._promised else self.queues.get(service.name)
-        if queue is None:
+        if service.name in self._promised:  # others send their dead letters there: it is bound to nothing
+            self._declare(service.name)
+        elif service.name not in self.queues:
             if isinstance(dead_letter, str) or self.default_queue_type == "quorum":
-                queue = self._declare(service.name, limit, dead_letter)
+                self._declare(service.name, limit, dead_letter)
             else:
-                queue = self.queues[service.name] = Queue(f"{self.name}/{service.name}", limit, dead_letter=dead_letter)
+                self.queues[service.name] = Queue(f"{self.name}/{service.name}", limit, dead_letter=dead_letter)
             self._bind(service)
         elif service.name in self._unbound:  # declared for this service
             self._unbound.remove(service.name)
@@ -245,11 +166,10 @@ class Broker(DeclaredQueues):
             self._bind(service)
         instance = Instance(deployment, name, self)
         if deployment.commit == "before":
-            instance.arrive = partial(self._ack_first, instance)
+            instance.arrive = partial(self._acks_first, instance)
         elif deployment.ack_every > 1:
             instance.settle = partial(self._settle_many, [])
-        if self.up:
-            self._connect(instance)
+        self._connect(instance)
         return instance
 
     def _bind(self, service: Service) -> None:
@@ -257,7 +177,7 @@ class Broker(DeclaredQueues):
             self.exchange.bind(service.name, pattern)
 
     def _connect(self, instance: Instance) -> None:
-        """An instance subscribes to the queue of its service."""
+        """An instance subscribes to the queue of its service, if it and the broker are up."""
         if self.up and instance.up:
             queue = self.queues[instance.service.name]
             instance.consumer = Consumer(instance.name, instance.deployment.prefetch, instance)
@@ -275,6 +195,31 @@ class Broker(DeclaredQueues):
         for delivery in queue.leave(instance.consumer):
             self._give_back(delivery, self.kernel.ns, True, "its consumer is gone")
         self.push(queue)
+
+    def fail(self) -> None:
+        """The broker crashes: connections end, and only what is durable is left. What it sent before is still on its way."""
+        if not self.up:
+            return
+        self.up, self._routes = False, Down()
+        for queue in self.queues.values():
+            queue.restart()
+        self.add(self.kernel.ns, "crash", self.name, self.name, None)
+        for instance in self._instances():
+            instance.inbox.clear()
+
+    def recover(self) -> None:
+        """The broker is back; its consumers connect again, one hop later."""
+        if self.up:
+            return
+        self.up, self._routes = True, {}
+        self.add(self.kernel.ns, "restart", self.name, self.name, None)
+        for instance in self._instances():
+            self.kernel.later(self.network.hop, self._connect, instance)
+        for queue in list(self.queues.values()):  # what expires now may declare one more
+            self.push(queue)
+
+    def _instances(self) -> list[Instance]:
+        return [instance for instance in self.lab.instances.values() if instance.home.name == self.name and instance.up]
 
     async def run_inline(self, event: Event) -> None:
         """like="in-process": handlers run inside the publisher's own call, one after the other; what one raises comes out of it,
@@ -303,27 +248,3 @@ class Broker(DeclaredQueues):
         for name in names:
             self.queues[name].put(event)
         self.add(self.kernel.ns, "publish", self.name, event.source, event, 0, self.kernel.ns, " ".join(names))
-
-    def dead_letters(self, queue: str) -> list[Event]:
-        """The dead letters of a queue, oldest first."""
-        return list(self._queue(queue).dead)
-
-    def redrive(self, queue: str, *, rate: float = 1000) -> int:
-        """Send the dead letters of a queue back to its end, so many a second from now on; return how many there are."""
-        self.lab.check_open(f"redrive {queue!r}")
-        found = self._queue(queue)
-        return self.lab.paced(len(found.dead), rate, self._redrive_one, found)
-
-    def _redrive_one(self, queue: Queue) -> None:
-        event = queue.redrive(self.kernel.ns)
-        if event is not None:
-            self.add(self.kernel.ns, "redrive", queue.place, "operator", event)
-            self.push(queue)
-
-    def depth(self, queue: str) -> int:
-        """How many messages a queue holds now, unacked ones included."""
-        return len(self._queue(queue))
-
-    def __repr__(self) -> str:
-        held = ", ".join(f"{name} ({len(queue)})" for name, queue in self.queues.items())
-        return f"<broker {self.name}: {held or 'no queues'}>"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edakit.bus.pubsub import HARD, SOFT, SOFT_TIME, Connection, PubSub
 from edakit.errors import WiringError
 from edakit.event import Event
-from edakit.service import checked_name
+from edakit.sim.hub import Hub
 from edakit.sim.kernel import Task
 from edakit.sim.runtime import Instance
 from edakit.trace import AT_MOST_ONCE
@@ -36,22 +36,10 @@ class Handed:
         return self.count > 1
 
 
-class Bus:
-    """A home that is published to like a broker. What becomes of an event is up to its kind: see `accept`."""
+class Bus(Hub):
+    """A hub that has something of its own between those who publish and those who listen."""
 
-    kind = "broker"
-    inline = False
-
-    def __init__(self, lab: "World", name: str, **options: Any) -> None:
-        assert not options, options  # a kind of bus names the options it has
-        self.lab, self.name = lab, checked_name("bus", name)
-        self.kernel, self.network, self.add = lab.kernel, lab.network, lab.trace.add
-
-    def publish(self, type: str, data: Any = None, key: str | int | None = None, *, source: str = "client") -> Event:
-        """Publish from outside, as a client does: the event is on its way when the lab runs. Nobody waits for a confirm."""
-        event = self.lab.event(type, data, key, self.lab.client(source), None)
-        self.network.send("publish", source, self.name, event, self.accept, event, event.ns)
-        return event
+    word = "bus"
 
     def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
         """Take an event that has arrived, and confirm it if its sender waits."""
@@ -74,9 +62,6 @@ class Bus:
     def crashed(self, instance: Instance) -> None:
         """An instance is gone."""
         raise NotImplementedError
-
-    async def run_inline(self, event: Event) -> None:
-        """Never asked for: a bus is not inline."""
 
     def ask(self, service: str, request: Event, since: int) -> None:
         """Refuse: a bus carries what happened, it does not answer."""

@@ -1,12 +1,14 @@
 """Who is in a group, in virtual time: the rounds of a rebalance, and members that do not ask for records in time."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from edakit.sim.runtime import IDLE
 from edakit.stream.groups import Group
 from edakit.stream.rebalance import Rebalance
 
 if TYPE_CHECKING:
+    from edakit.sim.kernel import Kernel
     from edakit.sim.streams import Member, Stream
 
 
@@ -61,9 +63,8 @@ class Coordinator:
         stream.add(stream.kernel.ns, kind, stream.logs[number].place, who, None, group.position[number], 0, group.name)
 
 
-async def overdue(stream: "Stream", member: "Member", patience: int) -> None:
-    """Put a member out that has not asked for records again in time; cancelled if it does."""
-    kernel = stream.kernel
-    kernel.timer(patience, kernel.current, kernel.ticket())
+async def alarm(kernel: "Kernel", wait: int, action: Callable[..., object], *args: Any) -> None:
+    """Do something after a while; until then it may be cancelled, and no time passes for it."""
+    kernel.timer(wait, kernel.current, kernel.ticket())
     await kernel.park(IDLE)
-    stream.evict(member)
+    action(*args)

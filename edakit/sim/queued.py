@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from edakit.bus.topic import Topic
 from edakit.bus.visibility import RETENTION, Delivery, Queue
-from edakit.errors import Refused, WiringError, known
+from edakit.errors import Refused
 from edakit.event import Event
 from edakit.sim.buses import Bus
+from edakit.sim.hub import QueueHub
 from edakit.sim.runtime import IDLE, Instance
 from edakit.units import SECOND, nanoseconds
 
@@ -25,16 +26,17 @@ class Poller:
     """An instance as its queue sees it: how many messages it has asked for, and which it holds."""
 
     def __init__(self, instance: Instance, room: int) -> None:
-        self.instance, self.room = instance, room
+        self.name, self.arrive, self.room = instance.name, instance.arrive, room
         self.held: set[int] = set()  # tags
 
 
-class QueuedBus(Bus):
-    """What SNS with SQS and an event bus share: queues by name, deadlines, dead letters."""
+class QueuedBus(QueueHub, Bus):
+    """What SNS with SQS and an event bus share: queues whose deliveries have a deadline."""
+
+    queues: dict[str, Queue]
 
     def __init__(self, lab: "World", name: str) -> None:
         super().__init__(lab, name)
-        self.queues: dict[str, Queue] = {}
         self._alarms: dict[tuple[str, int], tuple[Task, int]] = {}  # (place, tag) -> what waits for the deadline of a delivery
 
     def watch(self, queue: Queue, delivery: Delivery) -> None:
@@ -61,39 +63,14 @@ class QueuedBus(Bus):
         """The deadline of a delivery has come."""
         raise NotImplementedError
 
-    def feed(self, queue: Queue) -> None:
-        """Send out what may go out."""
-        raise NotImplementedError
-
-    def dead_letters(self, queue: str) -> list[Event]:
-        """The dead letters of a queue that are there still, oldest first."""
-        return self._queue(queue).letters(self.kernel.ns)
-
-    def redrive(self, queue: str, *, rate: float = 1000) -> int:
-        """Send the dead letters of a queue back to its end, so many a second from now on; return how many there are."""
-        self.lab.check_open(f"redrive {queue!r}")
-        found = self._queue(queue)
-        return self.lab.paced(len(found.dead), rate, self._redrive_one, found)
-
-    def _redrive_one(self, queue: Queue) -> None:
-        moved = queue.redrive(self.kernel.ns)
-        if moved:
-            kind, event = moved
-            self.add(self.kernel.ns, kind, queue.place, "operator", event, 0 if kind == "redrive" else -1)
-            self.feed(queue)
-
-    def depth(self, queue: str) -> int:
-        """How many messages a queue holds now, those included that are out or not visible yet."""
-        return len(self._queue(queue))
-
-    def _queue(self, name: str) -> Queue:
-        if name not in self.queues:
-            raise WiringError(known(f"queue on bus {self.name}", name, list(self.queues)))
-        return self.queues[name]
-
-    def __repr__(self) -> str:
-        held = ", ".join(f"{name} ({len(queue)})" for name, queue in self.queues.items())
-        return f"<bus {self.name}: {held or 'no queues'}>"
+    def delete(self, delivery: Delivery, since: int) -> None:
+        """A delivery is done: its message leaves the queue, and its group may go on."""
+        queue = self.queues[delivery.place.rpartition("/")[2]]
+        outcome = queue.delete(delivery)
+        kind, tag = ("ack", 0) if outcome == "late" else (outcome, delivery.tag)
+        self.add(self.kernel.ns, kind, queue.place, delivery.consumer.name, delivery.event, tag, since)
+        self.unwatch(queue, delivery)
+        self.push(queue)
 
 
 class TopicBus(QueuedBus):
@@ -120,27 +97,27 @@ class TopicBus(QueuedBus):
         self.topic = Topic(filter_scope) if topic else None
         self.delivery_limit, self.fifo = delivery_limit, fifo
         times = {"visibility": visibility, "delay": delay, "retention": retention}
-        self.times: dict[str, float] = {what: nanoseconds(value, what) for what, value in times.items()}
+        self.times: dict[str, Any] = {what: nanoseconds(value, what) for what, value in times.items()}
         self.pollers: dict[str, list[Poller]] = {}  # by queue, who asks next first
 
     def take(self, event: Event, since: int) -> None:
         """Put a copy into every queue whose subscription wants it."""
         ns, fitting = self.kernel.ns, self.topic.receivers(event) if self.topic else list(self.queues)
-        sent = [name for name in fitting if self.queues[name].send(event, ns)]
+        sent = [name for name in fitting if self.queues[name].send(event, ns, dedup=event.extensions.get("dedup"))]
         self.add(ns, "publish", self.name, event.source, event, 0, since, " ".join(sent))
         for name in fitting:
             if name not in sent:
                 self.add(ns, "log", f"{self.name}/{name}", self.name, event, 0, 0, f"{event.id} again: taken, and not delivered")
             elif self.times["delay"]:
-                self.kernel.later(round(self.times["delay"]), self.feed, self.queues[name])
+                self.kernel.later(round(self.times["delay"]), self.push, self.queues[name])
             else:
-                self.feed(self.queues[name])
+                self.push(self.queues[name])
 
-    def feed(self, queue: Queue) -> None:
+    def push(self, queue: Queue) -> None:
         """Answer the polls that wait with what is visible."""
         crew = self.pollers[queue.place]
         while asking := next((poller for poller in crew if poller.room), None):
-            name = asking.instance.name
+            name = asking.name
             delivery = queue.receive(self.kernel.ns, asking)
             if delivery is None:
                 return
@@ -154,46 +131,33 @@ class TopicBus(QueuedBus):
             asking.held.add(delivery.tag)
             self.add(self.kernel.ns, "deliver", queue.place, name, delivery.event, delivery.tag)
             self.watch(queue, delivery)
-            if not self.network.send("deliver", self.name, name, delivery.event, asking.instance.arrive, delivery):
+            if not self.network.send("deliver", self.name, name, delivery.event, asking.arrive, delivery):
                 self._asks_again(asking, delivery)
 
     def settle(self, instance: Instance, delivery: Delivery, error: Exception | None, result: Any) -> None:
         """A handler has ended. If it is done, the message is deleted; else nothing is said, and the visibility timeout ends."""
         if (error is None or isinstance(error, Refused)) and instance.deployment.commit == "after":
-            self.network.send("ack", instance.name, self.name, delivery.event, self._delete, delivery, self.kernel.ns)
+            self.send_ack(instance, delivery)
         self.kernel.later(self.network.hop, self._asks_again, instance.consumer, delivery)
 
-    def _delete_first(self, instance: Instance, delivery: Delivery) -> None:
-        """commit="before": what a crash would repeat it loses."""
-        if instance.up:
-            self.network.send("ack", instance.name, self.name, delivery.event, self._delete, delivery, self.kernel.ns)
-        instance.receive(delivery)
+    def send_ack(self, instance: Instance, delivery: Delivery) -> None:
+        """Ask for a message to be deleted."""
+        self.network.send("ack", instance.name, self.name, delivery.event, self.delete, delivery, self.kernel.ns)
 
     def _asks_again(self, poller: Poller, delivery: Delivery) -> None:
         """A consumer polls for one more, now that it is done with a delivery, or has not got it."""
         if delivery.tag in poller.held:
             poller.held.remove(delivery.tag)
             poller.room += 1
-            self.feed(self._of(delivery))
-
-    def _of(self, delivery: Delivery) -> Queue:
-        return self.queues[delivery.place.rpartition("/")[2]]
-
-    def _delete(self, delivery: Delivery, since: int) -> None:
-        queue = self._of(delivery)
-        name, outcome = delivery.consumer.instance.name, queue.delete(delivery)
-        self.add(self.kernel.ns, outcome, queue.place, name, delivery.event, delivery.tag, since)
-        self.unwatch(queue, delivery)
-        if self.fifo:  # its group may go on
-            self.feed(queue)
+            self.push(self.queues[delivery.place.rpartition("/")[2]])
 
     def lapsed(self, queue: Queue, delivery: Delivery) -> None:
         """Not deleted in time: visible again."""
         if queue.lapse(delivery, self.kernel.ns) == "requeue":
             why = f"not deleted within {queue.visibility / SECOND:g} s"
-            name = delivery.consumer.instance.name
+            name = delivery.consumer.name
             self.add(self.kernel.ns, "requeue", queue.place, name, delivery.event, delivery.tag, self.kernel.ns, why)
-            self.feed(queue)
+            self.push(queue)
 
     def start(self, deployment: "Deployment", name: str) -> Instance:
         """A new instance polls the queue of its service, which is made for the first."""
@@ -210,10 +174,10 @@ class TopicBus(QueuedBus):
             self.pollers[place] = []
         instance = Instance(deployment, name, self)
         if deployment.commit == "before":
-            instance.arrive = partial(self._delete_first, instance)
+            instance.arrive = partial(self._acks_first, instance)
         instance.consumer = Poller(instance, deployment.prefetch)
         self.pollers[f"{self.name}/{where}"].append(instance.consumer)
-        self.feed(self.queues[where])
+        self.push(self.queues[where])
         return instance
 
     def crashed(self, instance: Instance) -> None:

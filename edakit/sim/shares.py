@@ -11,7 +11,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from edakit.errors import Livelock, Refused, WiringError
-from edakit.sim.runtime import IDLE, Instance
+from edakit.sim.coordinator import alarm
+from edakit.sim.runtime import Instance
 from edakit.stream.groups import ALL, Record
 from edakit.stream.share import Settle, SharePartition, State, entry_ids
 from edakit.units import SECOND
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from edakit.sim.kernel import Task
     from edakit.sim.streams import Stream
 
+KINDS: dict[State | None, str] = {"acknowledged": "accept", "archived": "skip", "available": "unlock"}
 ENDLESS = 1000  # so often one record may fail before the run is called endless
 
 
@@ -30,15 +32,15 @@ class ShareGroup:
     kind = "stream"
 
     def __init__(self, stream: "Stream", deployment: "Deployment") -> None:
-        self.stream, self.name, self.group = stream, stream.name, deployment.group
-        self.kernel, self.network, self.add, self.ask = stream.kernel, stream.network, stream.add, stream.ask
         if deployment.commit != "after":
             raise WiringError(
-                f"commit={deployment.commit!r}: {self.group} is a share group, which settles record by record: 'after'"
+                f"commit={deployment.commit!r}: {deployment.group} is a share group, and settles each record 'after'"
             )
+        self.stream, self.name, self.group = stream, stream.name, deployment.group
+        self.kernel, self.network, self.add, self.ask = stream.kernel, stream.network, stream.add, stream.ask
         self.limit = deployment.delivery_limit or stream.limit
-        self.batches: dict[Instance, list[Record]] = {}  # handed to a member, and its handler has not ended
         self.parts: list[SharePartition] = []
+        self.batches: dict[Instance, list[Record]] = {}  # what each member has and has not finished
         self._idle: deque[Instance] = deque()  # members with nothing to do, who has waited longest first
         self._turn = 0  # the partition that is read first
         self._watch: Task | None = None  # looks after the locks while there are any
@@ -50,7 +52,7 @@ class ShareGroup:
             start = log.end if stream.start_at == "latest" and not self.batches else log.start
             part = SharePartition(log, start, lock=stream.lock, limit=self.limit, window=stream.window, fenced=stream.fenced)
             self.parts.append(part)
-            self.add(self.kernel.ns, "assign", log.place, ALL, None, part.start, 0, self.group)
+            self.add(self.kernel.ns, "assign", log.place, ALL, None, start, 0, self.group)
 
     def start(self, deployment: "Deployment", name: str) -> Instance:
         """A new member."""
@@ -64,8 +66,7 @@ class ShareGroup:
     def wake(self) -> None:
         """There is something to read: who has waited longest asks for it."""
         while self._idle:
-            instance = self._idle.popleft()
-            if instance.up:
+            if (instance := self._idle.popleft()).up:
                 self._poll_soon(instance)
                 return
 
@@ -74,37 +75,37 @@ class ShareGroup:
 
     def _poll(self, instance: Instance) -> None:
         """Hand a member what it asks for, its partitions in turn."""
-        stream, ns, room, name = self.stream, self.kernel.ns, instance.deployment.prefetch, instance.name
         if not instance.up:
             self.wake()
             return
-        if stream.retention:
-            stream.retention.look(stream)
+        if self.stream.retention:
+            self.stream.retention.look(self.stream)
         batch = self.batches[instance] = []
         for n in range(len(self.parts)):
-            number = (self._turn + n) % len(self.parts)
-            part = self.parts[number]
-            if not part.fenced:
-                self._expire(part, room)
-            end = part.end
-            for offset in part.forget():
-                self._row("skip", part, "", offset)
-            if part.end > end:
-                self._row("reset", part, name, part.end)
-            for offset, event, count in part.acquire(name, room - len(batch), ns):
-                self._row("acquire", part, name, offset)
-                batch.append(Record(self.group, number, part.log.place, offset, event, count))
+            self._read(instance, (self._turn + n) % len(self.parts), batch)
         self._turn += 1
-        if self._watch is None and self._locked():
-            self._watch = self.kernel.spawn(f"{self.group}'s locks", self._locks)
+        self._guard()
         if not batch:
             self._idle.append(instance)
-            return
-        if any(part.ready for part in self.parts):
+        elif any(part.ready for part in self.parts):
             self.wake()
         for record in [*batch]:
-            if not self.network.send("deliver", self.name, name, record.event, instance.receive, record):
+            if not self.network.send("deliver", self.name, instance.name, record.event, instance.receive, record):
                 self._done(instance, record)  # it will never know that it has this one
+
+    def _read(self, instance: Instance, number: int, batch: list[Record]) -> None:
+        """What one partition has for a member."""
+        part, room, ns, name = self.parts[number], instance.deployment.prefetch - len(batch), self.kernel.ns, instance.name
+        if not part.fenced:
+            self._expire(part, room)
+        end = part.end
+        for offset in part.forget():
+            self._row("skip", part, "", offset)
+        if part.end != end:
+            self.add(ns, "reset", part.log.place, name, None, part.end, 0, self.group)
+        for offset, event, count in part.acquire(name, room, ns):
+            self._row("acquire", part, name, offset)
+            batch.append(Record(self.group, number, part.log.place, offset, event, count))
 
     def settle(self, instance: Instance, record: Record, error: Exception | None, result: Any) -> None:
         """A handler has ended: say so."""
@@ -117,9 +118,8 @@ class ShareGroup:
             if not give_up and record.count >= ENDLESS and not self.stream.lab.bounded:
                 raise endless(record, error)
         if how != "release" or self.stream.fenced:
-            self.network.send(
-                "ack", instance.name, self.name, record.event, self._settled, record, instance.name, how, self.kernel.ns
-            )
+            args = (record, instance.name, how, self.kernel.ns)
+            self.network.send("ack", instance.name, self.name, record.event, self._settled, *args)
         self._done(instance, record)
 
     def _done(self, instance: Instance, record: Record) -> None:
@@ -131,51 +131,46 @@ class ShareGroup:
     def _settled(self, record: Record, who: str, how: Settle, since: int) -> None:
         part = self.parts[record.partition]
         self._changed(part, record.tag, who, part.acknowledge(who, record.tag, how), since)
-        self._rest()
-
-    def _locked(self) -> bool:
-        return any(part.due is not None for part in self.parts)
-
-    def _rest(self) -> None:
-        """No lock, no watch."""
-        if self._watch and not self._locked():
-            self.kernel.cancel(self._watch)
-            self._watch = None
+        if not part.flight:
+            self._guard()
 
     def _expire(self, part: SharePartition, most: int | None = None) -> None:
-        for offset, _, state in part.expire(self.kernel.ns, most):
+        for offset, state in part.expire(self.kernel.ns, most):
             self._changed(part, offset, "", state)
 
     def _changed(self, part: SharePartition, offset: int, who: str, state: State | None, since: int = 0) -> None:
-        """Write what has become of a record."""
-        kind = {"acknowledged": "accept", "archived": "skip", "available": "unlock"}.get(state or "", "stale")
-        self._row(kind, part, who, offset, since)
+        """Write what has become of a record; others may have it now, or those that the window has kept back."""
+        self._row(KINDS.get(state, "stale"), part, who, offset, since)
         if part.fenced and part.ready:
             self.wake()
 
     def _row(self, kind: str, part: SharePartition, who: str, offset: int, since: int = 0) -> None:
-        event = part.log.records[offset] if kind != "reset" else None
+        event = next(iter(part.log.records[offset : offset + 1]), None)  # copies may have lost it
         self.add(self.kernel.ns, kind, part.log.place, who, event, offset, since, self.group)
 
-    async def _locks(self) -> None:
-        """When a lock runs out, take the record back; or let a member come who may claim it."""
-        kernel = self.kernel
-        while dues := [part.due for part in self.parts if part.due is not None]:
-            if min(dues) > kernel.ns:
-                kernel.timer(min(dues) - kernel.ns, kernel.current, kernel.ticket())
-                await kernel.park(IDLE)
-            elif self.stream.fenced:
-                for part in self.parts:
-                    self._expire(part)
-            else:
-                self.wake()
-                break
+    def _guard(self) -> None:
+        """Watch over the locks while there are any."""
+        dues = [due for part in self.parts if (due := part.due) is not None]
+        if dues and not self._watch:
+            wait = max(0, min(dues) - self.kernel.ns)
+            self._watch = self.kernel.spawn(f"{self.group}'s locks", alarm, self.kernel, wait, self._due)
+        elif self._watch and not dues:
+            self.kernel.cancel(self._watch)
+            self._watch = None
+
+    def _due(self) -> None:
+        """A lock runs out: take the record back; or let a member come who may claim it."""
         self._watch = None
+        if self.stream.fenced:
+            for part in self.parts:
+                self._expire(part)
+            self._guard()
+        self.wake()
 
     def seek(self, number: int, offset: int) -> None:
         """Begin anew at an offset."""
         self.parts[number].seek(offset)
-        self._rest()
+        self._guard()
         self.wake()
 
     def lag(self) -> int:
@@ -184,14 +179,20 @@ class ShareGroup:
 
     def pending(self) -> list[dict[str, Any]]:
         """What members have and have not settled, as rows for `table`."""
-        rows = []
+        rows: list[dict[str, Any]] = []
         for number, part in enumerate(self.parts):
-            arrivals = [] if part.fenced else [row.ns for row in self.stream.lab.trace.where("append", place=part.log.place)]
-            ids = entry_ids(arrivals)
-            for offset, flight in part.pending():
-                idle = (self.kernel.ns - flight.since) / SECOND
-                row = {"partition": number, "offset": offset, "member": flight.member, "idle": idle, "deliveries": flight.count}
-                rows.append({"id": ids[offset], **row} if ids else row)
+            ids = entry_ids(row.ns for row in self.stream.lab.trace.where("append", place=part.log.place))
+            for offset, flight in part.flight.items():
+                if flight.member:
+                    rows.append({} if part.fenced else {"id": ids[offset]})
+                    idle = (self.kernel.ns - flight.since) / SECOND
+                    rows[-1] |= {
+                        "partition": number,
+                        "offset": offset,
+                        "member": flight.member,
+                        "idle": idle,
+                        "deliveries": flight.count,
+                    }
         return rows
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edakit.errors import Refused, WiringError, known
 from edakit.event import Event
-from edakit.sim.coordinator import Coordinator, overdue
+from edakit.sim.coordinator import Coordinator, alarm
 from edakit.sim.quota import ReadQuota
 from edakit.sim.retention import Retention
 from edakit.sim.runtime import Instance
@@ -242,7 +242,11 @@ class Stream(Topic):
             if position < log.start or position > log.end:
                 position = self._reset(group, number, instance.name)
             most = self.quota.read(group.name, number, log, position, room, self.kernel.ns) if self.quota else room
-            for offset, event in log.scan(position, most):
+            for offset, event in (
+                self.transactions.part(number).scan(position, most, instance.deployment.isolation)
+                if self.transactions
+                else log.scan(position, most)
+            ):
                 record = Record(group.name, number, log.place, offset, event, 1)
                 group.position[number] = offset + 1
                 room -= 1
@@ -253,7 +257,7 @@ class Stream(Topic):
             if owed:  # an idle consumer polls on, and so commits what it has done
                 self.kernel.later(member.next_commit - self.kernel.ns, self.poll_soon, member)
         if self.patience is not None and member.batch:
-            member.watch = self.kernel.spawn(f"{instance.name}'s poll timeout", overdue, self, member, self.patience)
+            member.watch = self.kernel.spawn(f"{instance.name}'s poll timeout", alarm, self.kernel, self.patience, self.evict, member)
         for record in list(member.batch):
             if commit == "before":
                 self._commit(group, record.partition, record.tag + 1, instance.name)
@@ -321,6 +325,14 @@ class Stream(Topic):
                 args = (member.group, record.partition, offset, instance.name, member)
                 self.network.send("ack", instance.name, self.name, record.event, self._commit, *args)
         self.poll_soon(member)
+
+    def commit_handled(self, instance: Instance, record: Record) -> bool:
+        """Commit a record within a transaction; False if the instance is not, or no longer, its reader (KIP-447)."""
+        member = self.members.get(instance.name)
+        if member is None or member.out or record not in member.batch:
+            return False
+        self._commit(member.group, record.partition, record.tag + 1, instance.name)
+        return True
 
     def _late(self, member: Member, record: Record) -> None:
         """A member that was put out has finished a record: that counts for nothing. After its last one it joins again."""

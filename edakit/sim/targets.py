@@ -73,9 +73,9 @@ class EventBus(QueuedBus):
             self.queues[target].send(event, self.kernel.ns, group=group, mark=replay)
         self.add(self.kernel.ns, "publish", self.name, event.source, event, int(bool(replay)), since, " ".join(targets))
         for target in dict.fromkeys(targets):
-            self.feed(self.queues[target])
+            self.push(self.queues[target])
 
-    def feed(self, queue: Queue) -> None:
+    def push(self, queue: Queue) -> None:
         """Invoke the target with all that is due, now or as soon as the quota of invocations allows."""
         self._due.setdefault(queue.place, queue)
         if not self._paused:
@@ -89,7 +89,7 @@ class EventBus(QueuedBus):
             del self._due[place]
             crew = self.crews[place]
             name = next((each for each in crew if self.lab.instances[each].up), crew[0])
-            delivery = queue.receive(self.kernel.ns, name)
+            delivery = queue.receive(self.kernel.ns, self.lab.instances[name])
             if delivery is None:
                 continue
             self._due[place] = queue
@@ -105,7 +105,7 @@ class EventBus(QueuedBus):
 
     def _invoked(self, delivery: Delivery) -> None:
         """An event has reached its target."""
-        instance = self.lab.instances[delivery.consumer]
+        instance = self.lab.instances[delivery.consumer.name]
         if instance.up:
             instance.receive(delivery)
             if not self.waits:
@@ -119,17 +119,13 @@ class EventBus(QueuedBus):
             self._answer(delivery, None if error is None or isinstance(error, Refused) else str(error))
 
     def _answer(self, delivery: Delivery, why: str | None) -> None:
-        self.network.send("ack", delivery.consumer, self.name, delivery.event, self._answered, delivery, self.kernel.ns, why)
+        self.network.send("ack", delivery.consumer.name, self.name, delivery.event, self._answered, delivery, self.kernel.ns, why)
 
     def _answered(self, delivery: Delivery, since: int, why: str | None) -> None:
-        queue = self.queues[delivery.place.rpartition("/")[2]]
-        if why is not None:
-            self._failed(queue, delivery, since, why)
-            return
-        outcome = queue.delete(delivery)
-        self.add(self.kernel.ns, outcome, queue.place, delivery.consumer, delivery.event, delivery.tag, since)
-        self.unwatch(queue, delivery)
-        self.feed(queue)
+        if why is None:
+            self.delete(delivery, since)
+        else:
+            self._failed(self.queues[delivery.place.rpartition("/")[2]], delivery, since, why)
 
     def lapsed(self, queue: Queue, delivery: Delivery) -> None:
         """The target has not answered."""
@@ -149,8 +145,8 @@ class EventBus(QueuedBus):
         else:
             pause = nanoseconds(wait)
             kind, note = queue.lapse(delivery, ns, pause), f"{why}; again in {wait:.1f} s"
-        self.add(ns, kind, place, delivery.consumer, delivery.event, delivery.tag, since, note)
-        self.kernel.later(pause, self.feed, queue)
+        self.add(ns, kind, place, delivery.consumer.name, delivery.event, delivery.tag, since, note)
+        self.kernel.later(pause, self.push, queue)
 
     def start(self, deployment: "Deployment", name: str) -> Instance:
         """A new instance of a target, whose rules are put for the first."""
@@ -159,7 +155,9 @@ class EventBus(QueuedBus):
         place = f"{self.name}/{target}"
         if target not in self.queues:
             self._subscribe(deployment)
-            self.queues[target] = Queue(place, visibility=self.timeout, retention=None, dead_letter=bool(deployment.dead_letter))
+            self.queues[target] = Queue(
+                place, visibility=self.timeout, retention=None, late=False, dead_letter=bool(deployment.dead_letter)
+            )
             self.crews[place] = []
         if name not in self.crews[place]:
             self.crews[place].append(name)

@@ -5,15 +5,10 @@
     part.acknowledge("worker.1", 3, "release")      # somebody may have it again; "accept": done; "reject": given up
     list(part.expire(now=30 * SECOND))              # what has not been settled in time
 
-Between the start and the end offset each record is in one of four states:
-
-    available       may be handed out (again)
-    acquired        locked for one member until `lock` after it was handed out
-    acknowledged    done
-    archived        given up: rejected, gone from the log, or handed out `limit` times and not accepted
-
-The start moves past what is acknowledged or archived; at most `window` records lie between the two. Pure rules; times are virtual
-nanoseconds. Source: KIP-932; kafka.server.share.SharePartition (acquire, acknowledge, releaseAcquisitionLockOnTimeout).
+A record is available (again), acquired (locked for one member until `lock` after it was handed out), acknowledged (done), or archived:
+given up, because it was rejected, is gone from the log, or was handed out `limit` times and not accepted. The start moves past what is
+acknowledged or archived; at most `window` offsets are under way. Pure rules; times are virtual nanoseconds.
+Source: KIP-932; kafka.server.share.SharePartition (acquire, acknowledge, releaseAcquisitionLockOnTimeout).
 
 A consumer group of Redis Streams keeps the same book (`fenced=False`): acquired is pending, accept is XACK, and `expire` is the first half
 of XAUTOCLAIM. There nobody's lock protects anything: XACK asks for the entry, not for who it is pending for.
@@ -21,29 +16,28 @@ Source: https://redis.io/docs/latest/develop/data-types/streams/ (consumer group
 """
 
 from collections.abc import Iterable, Iterator
-from heapq import heapify, heappop, heappush
+from dataclasses import dataclass
 from typing import Literal
 
 from edakit.event import Event
 from edakit.stream.log import Log
 from edakit.units import SECOND
 
-State = Literal["available", "acquired", "acknowledged", "archived"]
+State = Literal["available", "acknowledged", "archived"]
 Settle = Literal["accept", "release", "reject"]
 
 
+@dataclass(slots=True)
 class Flight:
-    """A record between start and end. `count`: how often it was handed out; `member`, `since`: to whom and when, last."""
+    """A record under way: how often it was handed out, and to whom and when the last time. No member: it is available."""
 
-    __slots__ = ("count", "member", "since", "state")
-
-    def __init__(self) -> None:
-        self.state: State = "available"
-        self.count, self.member, self.since = 0, "", 0
+    count: int = 0
+    member: str = ""
+    since: int = 0
 
 
 class SharePartition:
-    """One partition as one share group sees it: `start`, `end`, and the records `flight` between them by offset."""
+    """One partition as one share group sees it. `end`: what was never handed out begins here; `flight`: what is under way, by offset."""
 
     def __init__(
         self,
@@ -60,94 +54,75 @@ class SharePartition:
 
     def seek(self, offset: int) -> None:
         """Begin anew at an offset: what was handed out before counts for nothing."""
-        self.start = self.end = offset
-        self.flight: dict[int, Flight] = {}
-        self._free: list[int] = []  # available, a heap
-        self._locks: dict[int, None] = {}  # acquired, who has had it longest first
+        self.end, self.flight = offset, dict[int, Flight]()  # in the order of offsets
+
+    @property
+    def start(self) -> int:
+        """All before this offset is done or given up."""
+        return next(iter(self.flight), self.end)
 
     @property
     def due(self) -> int | None:
         """When the next lock runs out; None: never."""
-        first = next(iter(self._locks), None)
-        return None if first is None or self.lock is None else self.flight[first].since + self.lock
+        since = [flight.since for flight in self.flight.values() if flight.member]
+        return min(since) + self.lock if since and self.lock is not None else None
+
+    @property
+    def room(self) -> int:
+        """How many records more may be under way."""
+        return self.log.end - self.end if self.window is None else min(self.log.end, self.start + self.window) - self.end
 
     @property
     def ready(self) -> bool:
         """Whether there is a record to be handed out."""
-        return bool(self._free) or (self.end < self.log.end and (self.window is None or self.end - self.start < self.window))
+        return self.room > 0 or any(not flight.member for flight in self.flight.values())
+
+    def available(self) -> list[int]:
+        """What may be handed out again."""
+        return [offset for offset, flight in self.flight.items() if not flight.member]
 
     def lag(self) -> int:
         """Records that are neither acknowledged nor archived: handed out, released, or not read yet."""
-        return len(self._locks) + len(self._free) + self.log.end - self.end
-
-    def pending(self) -> Iterable[tuple[int, Flight]]:
-        """The records that somebody has and has not settled, by offset."""
-        return ((offset, self.flight[offset]) for offset in sorted(self._locks))
+        return len(self.flight) + self.log.end - self.end
 
     def forget(self) -> Iterator[int]:
-        """Give up what the log has given up and nobody has at the moment, one by one; then go on where the log begins, if that is later."""
-        for offset in sorted(offset for offset in self._free if offset < self.log.start or offset in self.log.gone):
-            self._free.remove(offset)
-            heapify(self._free)
-            self.flight[offset].state = "archived"
-            self._advance()
-            yield offset
-        self.end = max(self.end, self.log.start)
-        self._advance()
+        """Give up what the log has given up and nobody has at the moment, one by one; then go on within the log as it is now."""
+        for offset in self.available():
+            if offset < self.log.start or offset in self.log.gone:
+                del self.flight[offset]
+                yield offset
+        if self.end > self.log.end:  # its copies have lost what was behind that
+            self.flight = {offset: flight for offset, flight in self.flight.items() if offset < self.log.end}
+        self.end = min(max(self.end, self.log.start), self.log.end)
 
     def acquire(self, member: str, most: int, now: int) -> Iterator[tuple[int, Event, int]]:
         """At most so many records for a member, released ones first: (offset, event, how often it was handed out); locked once yielded."""
-        room = most - len(self._free)
-        if self.window is not None:
-            room = min(room, self.window - (self.end - self.start))
-        fresh = self.log.scan(self.end, max(0, room))
-        for offset in [*(heappop(self._free) for _ in range(min(most, len(self._free)))), *(offset for offset, _ in fresh)]:
+        again = self.available()[:most]
+        fresh = self.log.scan(self.end, max(0, min(most - len(again), self.room)))
+        for offset in [*again, *(offset for offset, _ in fresh)]:
             flight = self.flight.setdefault(offset, Flight())
             self.end = max(self.end, offset + 1)
-            flight.state, flight.member, flight.since = "acquired", member, now
-            flight.count += 1
-            self._locks[offset] = None
-            self._advance()
+            flight.count, flight.member, flight.since = flight.count + 1, member, now
             yield offset, self.log.records[offset], flight.count
 
     def acknowledge(self, member: str, offset: int, how: Settle) -> State | None:
         """Settle a record: its state afterwards; None if it is not this member's (any more), and nothing changes."""
         flight = self.flight.get(offset)
-        if flight is None or flight.state != "acquired" or (self.fenced and flight.member != member):
+        if flight is None or not flight.member or (self.fenced and flight.member != member):
             return None
-        if how == "release":
-            return self._give_back(offset)
-        return self._close(offset, "acknowledged" if how == "accept" else "archived")
+        if how == "release" and (self.limit is None or flight.count < self.limit):
+            flight.member = ""
+            return "available"
+        del self.flight[offset]
+        return "acknowledged" if how == "accept" else "archived"
 
-    def expire(self, now: int, most: int | None = None) -> Iterator[tuple[int, str, State]]:
-        """Take back what was not settled in time, one by one, all or at most so many: (offset, whose it was, its state now)."""
-        count = 0
-        while count != most and self.due is not None and self.due <= now:
-            offset, count = next(iter(self._locks)), count + 1
-            yield offset, self.flight[offset].member, self._give_back(offset)
-
-    def _give_back(self, offset: int) -> State:
-        if self.limit is not None and self.flight[offset].count >= self.limit:
-            return self._close(offset, "archived")
-        del self._locks[offset]
-        heappush(self._free, offset)
-        self.flight[offset].state, self.flight[offset].member = "available", ""
-        return "available"
-
-    def _close(self, offset: int, state: State) -> State:
-        del self._locks[offset]
-        self.flight[offset].state = state
-        self._advance()
-        return state
-
-    def _advance(self) -> None:
-        """Move the start past what is over, and past the holes that compaction and retention have left."""
-        while self.start < self.end:
-            flight = self.flight.get(self.start)
-            if flight and flight.state in ("available", "acquired"):
-                return
-            self.flight.pop(self.start, None)
-            self.start += 1
+    def expire(self, now: int, most: int | None = None) -> Iterator[tuple[int, State | None]]:
+        """Take back what was not settled in time, one by one, all or at most so many: (offset, its state now)."""
+        late = [
+            n for n, flight in self.flight.items() if flight.member and self.lock is not None and flight.since + self.lock <= now
+        ]
+        for offset in late[:most]:
+            yield offset, self.acknowledge(self.flight[offset].member, offset, "release")
 
 
 def entry_ids(times: Iterable[int]) -> list[str]:

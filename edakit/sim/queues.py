@@ -1,4 +1,7 @@
-"""What a broker does with the queues that were declared with arguments, and with all of them when it crashes: a part of `Broker`."""
+"""What a broker does with its queues, with those that were declared with arguments as well: the rules are in `edakit.broker`.
+
+One change of a queue, then one row. What a lost delivery or a lost ack leaves unsettled is given back after `ack_timeout`.
+"""
 
 import json
 from collections.abc import Mapping
@@ -8,55 +11,32 @@ from typing import TYPE_CHECKING, Any
 from edakit.broker.declared import Arguments, Deaths, Declared, Reason, is_death_cycle, record_death
 from edakit.broker.exchange import Exchange
 from edakit.broker.queue import Delivery, Queue
-from edakit.errors import WiringError, known
+from edakit.errors import Livelock, WiringError
 from edakit.event import Event
 from edakit.service import checked_name
-from edakit.sim.runtime import Instance
-from edakit.units import SECOND
+from edakit.sim.hub import QueueHub
+from edakit.units import SECOND, nanoseconds
 
 if TYPE_CHECKING:
-    from edakit.sim.kernel import Kernel
-    from edakit.sim.network import Network
     from edakit.sim.world import World
 
-
+ENDLESS = 1000  # so often a queue without a limit may give one message back before the run is called endless
 UNCONFIRMED = 180 * SECOND  # until a dead letter that nobody has confirmed is sent again (rabbit_fifo_dlx_worker.erl)
 
 
-def name_of(queue: Queue) -> str:
-    """The name of a queue on its broker."""
-    return queue.place.rpartition("/")[2]
+class BrokerQueues(QueueHub):
+    """Declares queues, sends out their messages, and hands on their dead letters."""
 
-
-Route = tuple[list[Queue], str, bool]  # the queues, how a row names them, whether all is as usual
-
-
-class Down(dict[tuple[str, ...], Route]):
-    """The routes of a broker that is down: none, and nothing is as usual."""
-
-    def get(self, names: object, default: object = None) -> Any:
-        """No queue, whatever is asked for."""
-        return [], "", False
-
-
-class DeclaredQueues:
-    """Declares queues, drives their rules, and lets the broker fail and recover."""
-
-    lab: "World"
-    kernel: "Kernel"
-    network: "Network"
-    name: str
-    inline: bool
-    up: bool
-    ack_timeout: int
-    delivery_limit: int | None
-    default_queue_type: str
-    exchange: Exchange
     queues: dict[str, Queue]
-    add: Any
-    _routes: dict[tuple[str, ...], Route]
-    _unbound: set[str]
-    _promised: set[str]
+    up = True
+
+    def __init__(self, lab: "World", name: str, exchange: str, ack_timeout: float, limit: int | None, type: str) -> None:
+        super().__init__(lab, name)
+        self.write, self.exchange = lab.trace.write, Exchange(name, exchange)
+        self.ack_timeout = nanoseconds(ack_timeout, "ack_timeout")
+        self.delivery_limit, self.default_queue_type = _checked(limit, "delivery_limit"), type
+        self._unbound: set[str] = set()  # declared without a binding of their own, and not deployed on yet
+        self._promised: set[str] = set()  # named by others, to be declared when they are needed
 
     def queue(
         self,
@@ -95,9 +75,7 @@ class DeclaredQueues:
             chosen = Arguments(**{"type": self.default_queue_type, **arguments})
         except TypeError as error:
             raise WiringError(f"queue {name}: {error}; arguments are: {', '.join(Arguments.__annotations__)}") from None
-        limit = self.delivery_limit if limit is None else limit
-        if limit is not None and not (isinstance(limit, int) and limit >= 1):
-            raise WiringError(f"limit={limit!r}: 1 or more deliveries, or None for no limit")
+        limit = self.delivery_limit if limit is None else _checked(limit, "limit")
         target = dead_letter if isinstance(dead_letter, str) else ""
         if target in self.queues and not isinstance(self.queues[target], Declared):
             raise WiringError(f"dead_letter={target!r}: declare that queue, {self.name}.queue({target!r}), before it is used")
@@ -111,14 +89,40 @@ class DeclaredQueues:
         self.add(self.kernel.ns, "declare", queue.place, "", None, 0, 0, json.dumps(note))
         return queue
 
+    def _queue(self, name: str) -> Queue:
+        """The queue of that name; one that others name as theirs for dead letters is declared when it is needed, with no bindings."""
+        if name in self._promised:
+            self._declare(name)
+        queue: Queue = super()._queue(name)
+        return queue
+
+    def dead_letters(self, queue: str) -> list[Event]:
+        """The dead letters of a queue, oldest first: those it keeps, or those that wait in the queue it sends them to."""
+        found = self._queue(queue)
+        there = self.queues.get(found.target) if isinstance(found, Declared) else None
+        return there.died_in(queue) if isinstance(there, Declared) else super().dead_letters(queue)
+
+    def push(self, queue: Queue) -> None:
+        """Send out what may go out."""
+        if queue.__class__ is Declared:
+            self._tend(queue)
+            return
+        while queue.ready and (delivery := queue.next()):
+            self._send(delivery)
+
+    def _send(self, delivery: Delivery) -> None:
+        consumer, event = delivery.consumer, delivery.event
+        self.write((self.kernel.ns, "deliver", delivery.place, consumer.name, event, delivery.tag, 0, ""))
+        if quick := self.network.quick:
+            quick(consumer.owner.arrive, (delivery,))
+        elif not self.network.send("deliver", self.name, consumer.name, event, consumer.owner.arrive, delivery):
+            self.kernel.later(self.ack_timeout, self._overdue, delivery)
+
     def _tend(self, queue: Declared) -> None:
         """Of a queue with arguments, throw out what is too old, send out what may go, throw out what does not fit; come back in time."""
         self._expire(queue)
         while delivery := queue.next():
-            consumer, event = delivery.consumer, delivery.event
-            self.add(self.kernel.ns, "deliver", queue.place, consumer.name, event, delivery.tag)
-            if not self.network.send("deliver", self.name, consumer.name, event, consumer.owner.arrive, delivery):
-                self.kernel.later(self.ack_timeout, self._overdue, delivery)
+            self._send(delivery)
             self._expire(queue)
         self._evict(queue)
         due = queue.next_expiry()
@@ -148,7 +152,7 @@ class DeclaredQueues:
         """Hand a message on to the queue for dead letters, if there is one."""
         if not queue.target:
             return
-        deaths = record_death(deaths, name_of(queue), reason, self.kernel.ns)
+        deaths = record_death(deaths, queue.name, reason, self.kernel.ns)
         if reason != "rejected" and is_death_cycle(queue.target, deaths):
             why = f"dropped: it has been in {queue.target} and nobody rejected it since"
             self.add(self.kernel.ns, "log", queue.place, self.name, event, 0, 0, why)
@@ -169,45 +173,43 @@ class DeclaredQueues:
         if queue.arguments.dead_letter_strategy == "at-least-once":
             self.kernel.later(UNCONFIRMED, self._hop, queue, event, deaths, reason)
 
-    def fail(self) -> None:
-        """The broker crashes: connections end, and only what is durable is left. What it sent before is still on its way."""
-        if not self.up:
-            return
-        self.up, self._routes = False, Down()
-        for queue in self.queues.values():
-            queue.restart()
-        self.add(self.kernel.ns, "crash", self.name, self.name, None)
-        for instance in self._instances():
-            instance.inbox.clear()
-
-    def recover(self) -> None:
-        """The broker is back; its consumers connect again, one hop later."""
-        if self.up:
-            return
-        self.up, self._routes = True, {}
-        self.add(self.kernel.ns, "restart", self.name, self.name, None)
-        for instance in self._instances():
-            self.kernel.later(self.network.hop, self._connect, instance)
-        for queue in list(self.queues.values()):  # what expires now may declare one more
+    def ack(self, delivery: Delivery, since: int) -> None:
+        """A consumer is done with a delivery."""
+        queue = delivery.queue
+        settled = queue.ack(delivery)
+        self.write((self.kernel.ns, settled, queue.place, delivery.consumer.name, delivery.event, delivery.tag, since, ""))
+        if queue.ready:
             self.push(queue)
 
-    def _instances(self) -> list[Instance]:
-        return [instance for instance in self.lab.instances.values() if instance.home.name == self.name and instance.up]
+    def nack(self, delivery: Delivery, since: int, requeue: bool, why: str) -> None:
+        """A consumer could not handle a delivery."""
+        self._give_back(delivery, since, requeue, why)
+        self.push(delivery.queue)
 
-    def _queue(self, name: str) -> Queue:
-        """The queue of that name; one that others name as theirs for dead letters is declared when it is needed, with no bindings."""
-        if name in self._promised:
-            self._declare(name)
-        if name not in self.queues:
-            raise WiringError(known(f"queue on broker {self.name}", name, list(self.queues)))
-        return self.queues[name]
-
-    def push(self, queue: Queue) -> None:
-        """Send out what may go out."""
-        raise NotImplementedError
+    def _give_back(self, delivery: Delivery, since: int, requeue: bool, why: str) -> None:
+        queue = delivery.queue
+        settled = queue.nack(delivery, requeue)
+        note = f"delivered {delivery.count} times, the limit: {why}" if settled == "dead" and requeue else why
+        self.add(self.kernel.ns, settled, queue.place, delivery.consumer.name, delivery.event, delivery.tag, since, note)
+        if isinstance(queue, Declared):
+            if settled == "discard":
+                self._dead_letter(queue, delivery.event, delivery.deaths, "delivery_limit" if requeue else "rejected")
+            elif settled == "requeue":
+                self._evict(queue)
+        if settled == "requeue" and delivery.count >= ENDLESS and not self.lab.bounded:
+            raise Livelock(
+                f"{queue.place} has given {delivery.event.id} back {ENDLESS:,} times ({why}) and would for ever, as a classic queue does: "
+                "mend the handler, or deploy with delivery_limit=5 or on_error='reject'"
+            )
 
     def _overdue(self, delivery: Delivery) -> None:
-        raise NotImplementedError
+        """What was not settled in time is given back."""
+        if delivery.tag in delivery.queue.unacked:
+            self.nack(delivery, self.kernel.ns, True, "no ack in time")
 
-    def _connect(self, instance: Instance) -> None:
-        raise NotImplementedError
+
+def _checked(limit: int | None, what: str) -> int | None:
+    """A limit of deliveries, or None for no limit."""
+    if limit is not None and not (isinstance(limit, int) and limit >= 1):
+        raise WiringError(f"{what}={limit!r}: 1 or more deliveries, or None for no limit")
+    return limit
