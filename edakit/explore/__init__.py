@@ -11,22 +11,21 @@ faults end, what is down is started again, and now all must come to its end. Shr
 Simplifying and Isolating Failure-Inducing Input, 2002).
 """
 
-import functools
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from edakit.chance import Exponential, Random
 from edakit.errors import ArgumentError, Livelock
 from edakit.evidence import watched
+from edakit.explore.found import Comparison, Exploration, Failure
+from edakit.explore.stage import Stage, Strike
 from edakit.invariants import HEALED, Invariant
-from edakit.learn.story import story
 from edakit.sim.faults import Fault, Faults, parts
 from edakit.sim.lab import Lab
 from edakit.sim.scenario import Build, build_lab, name_of
-from edakit.table import table
-from edakit.trace import Trace
+
+__all__ = ["MENU", "Comparison", "Exploration", "Failure", "explore"]
 
 MENU = (
     Faults(drop=0.02, leg="ack"),
@@ -39,209 +38,6 @@ MENU = (
 FAILING = 20  # failing schedules among which the smallest is looked for
 RUNS = 400  # spent on making it smaller
 HEALING = 120.0  # virtual seconds after the faults have ended
-NONE = 0.9999999999999999  # a draw below no rate
-Strike = tuple[str, str, int]  # a generator, an event, and the n-th draw of the one about the other
-
-
-class Dice(Random):
-    """The generator of a fault. It notes which of its draws are low enough to strike, and can be told which of them may.
-
-    A draw is known by what it is about, its event and the how-manieth it is for that, and not by its place in the sequence: so it is
-    found again when other events are left out, or when another instance has the event.
-    """
-
-    def __init__(self, name: str, seed: str, stage: "Stage") -> None:
-        super().__init__(seed)
-        self.name, self.stage, self.plain = re.sub(r"\.\d+\b", "", name), stage, False
-
-    def random(self) -> float:
-        """One draw."""
-        value, stage = super().random(), self.stage
-        if self.plain:
-            return value
-        event = stage.network.about
-        about = (self.name, event.id if event else "")
-        stage.draws[about] = count = stage.draws.get(about, 0) + 1
-        strike = (*about, count)
-        if stage.may is not None:
-            value = stage.may.get(strike, NONE)
-        if value < stage.rate:
-            stage.strikes[strike] = value
-        return value
-
-    def expovariate(self, lambd: float = 1.0) -> float:
-        """A time, which is no strike."""
-        return self._time(super().expovariate, lambd)
-
-    def gauss(self, mu: float = 0.0, sigma: float = 1.0) -> float:
-        """A time, which is no strike."""
-        return self._time(super().gauss, mu, sigma)
-
-    def uniform(self, a: float, b: float) -> float:
-        """A time, which is no strike."""
-        return self._time(super().uniform, a, b)
-
-    def _time(self, distribution: Callable[..., float], *args: float) -> float:
-        self.plain = True
-        try:
-            return distribution(*args)
-        finally:
-            self.plain = False
-
-
-class Stage(Lab):
-    """A lab in which what comes from outside and what strikes is counted, and can be left out.
-
-    sent: the events from outside, by number; only: those that are sent (None: all). may: the strikes that are let happen (None: all).
-    """
-
-    def __init__(self, seed: int, rate: float, only: Collection[int] | None, may: Mapping[Strike, float] | None) -> None:
-        self.rate, self.only, self.may = rate, only, may
-        self.strikes: dict[Strike, float] = {}
-        self.draws: dict[tuple[str, str], int] = {}
-        self.sent: list[int] = []
-        self.asked = 0
-        self._dice: dict[str, Dice] = {}
-        super().__init__(seed)
-
-    def random(self, name: str) -> Random:
-        """The generators of faults are dice; all others are what they are."""
-        if not name.startswith("faults/"):
-            return super().random(name)
-        if name not in self._dice:
-            self._dice[name] = Dice(name, f"{self.seed}/{name}", self)
-        return self._dice[name]
-
-    def _build(self, *args: Any) -> Any:
-        home = super()._build(*args)
-        if hasattr(home, "publish"):
-            home.publish = functools.partial(self._publish, home.publish)
-        return home
-
-    def _publish(self, publish: Callable[..., Any], type: str, data: Any = None, key: Any = None, **more: Any) -> Any:
-        """Publish from outside, unless this event is left out: then it is made, so that the others keep their names, and not sent."""
-        self.asked += 1
-        if self.only is not None and self.asked not in self.only:
-            return self.event(type, data, key, more.get("source", "client"), None)
-        self.sent.append(self.asked)
-        return publish(type, data, key, **more)
-
-    def heal(self) -> None:
-        """No more faults: links work, what is down is started again."""
-        self.crashes.clear()
-        self.slow.clear()
-        self.network.calm()
-        for name, instance in list(self.instances.items()):
-            if not instance.up:
-                self.revive(name)
-        for home in self.homes.values():
-            recover = getattr(home, "recover", None)
-            if recover:
-                recover()
-
-
-@dataclass
-class Failure:
-    """A schedule that breaks the system: the seed, what is wrong (anomaly -> keys), the faults of the plan, and the run."""
-
-    seed: int
-    wrong: dict[str, list[str]]
-    plan: tuple[Fault, ...]
-    on: tuple[int, ...]  # of the plan, the numbers of those that are needed
-    events: tuple[int, ...]  # of those from outside, the numbers of the ones that are sent
-    strikes: dict[Strike, float]
-    trace: Trace = field(repr=False)
-    steps: list[dict[str, Any]] = field(default_factory=list, repr=False)  # how it was made smaller
-
-    @property
-    def faults(self) -> list[Fault]:
-        """The faults it takes."""
-        return [self.plan[n] for n in self.on]
-
-    @property
-    def name(self) -> str:
-        """The anomaly."""
-        return next(iter(self.wrong))
-
-    @property
-    def size(self) -> tuple[int, int, int]:
-        """Events and strikes: the fewer, the better; then rows."""
-        return len(self.events) + len(self.strikes), len(self.on), len(self.trace)
-
-    def story(self) -> str:
-        """What happened, in a few lines, and what is wrong in the end."""
-        keys = [key for found in self.wrong.values() for key in found]
-        ends = [f"{name}: {', '.join(found)}" for name, found in self.wrong.items()]
-        return "\n".join([*story(self.trace, keys), *ends])
-
-    def play(self) -> Any:
-        """The run as a film."""
-        from edakit.player import play
-
-        return play(self.trace)
-
-    def plot(self) -> Any:
-        """The run as a timeline."""
-        from edakit import plot
-
-        return plot.timeline(self.trace)
-
-    def counts(self) -> dict[str, int]:
-        """What struck, by name."""
-        kinds = {"crash": "crash", "drop": "loss", "duplicate": "duplicate", "cut": "cut", "hold": "hold"}
-        found = {name: len(self.trace.where(kind)) for kind, name in kinds.items()}
-        delays = sum(1 for each in self.faults if isinstance(each, Faults) and (each.delay or each.reorder))
-        return {name: count for name, count in {**found, "kind of delay": delays}.items() if count}
-
-    def __str__(self) -> str:
-        told = [_many(count, name) for name, count in self.counts().items()] or ["no fault"]
-        return f"seed {self.seed}, {', '.join(told)}, {_many(len(self.events), 'event')}: {self.name}"
-
-
-class Exploration:
-    """What a search has found: `right` and `failing` schedules, anomalies `by_name`, and the `smallest` failure, or None."""
-
-    def __init__(self, seeds: int, failing: dict[int, tuple[str, ...]], smallest: Failure | None) -> None:
-        self.seeds, self.failing, self.smallest = seeds, failing, smallest
-        self.by_name: dict[str, int] = {}
-        for names in failing.values():
-            for name in names:
-                self.by_name[name] = self.by_name.get(name, 0) + 1
-
-    @property
-    def right(self) -> int:
-        """In how many schedules all held."""
-        return self.seeds - len(self.failing)
-
-    @property
-    def bound(self) -> float:
-        """With 95 % confidence fewer schedules than this share fail, if none of those tried did (about 3 in so many)."""
-        return float(1 - 0.05 ** (1 / self.seeds))
-
-    def row(self) -> dict[str, Any]:
-        """The search as a row for `table`."""
-        return {"right": self.right, "of": self.seeds, **self.by_name, "smallest": str(self.smallest or "")}
-
-    def __repr__(self) -> str:
-        if self.smallest is None:
-            return f"Right in all {self.seeds:,} schedules: fewer than {self.bound:.2%} fail, with 95 % confidence."
-        return f"Right in {self.right:,} of {self.seeds:,} schedules; smallest failure: {self.smallest}."
-
-
-class Comparison(dict[str, Exploration]):
-    """Explorations of several designs over the same seeds and faults."""
-
-    @property
-    def summary(self) -> list[dict[str, Any]]:
-        """A row a design, for `table`."""
-        names = list(dict.fromkeys(name for each in self.values() for name in each.by_name))
-        return [
-            {"design": design, "right": each.right, "of": each.seeds, **{name: each.by_name.get(name, 0) for name in names}}
-            for design, each in self.items()
-        ]
-
-    def __repr__(self) -> str:
-        return str(table(self.summary))
 
 
 def explore(
@@ -406,10 +202,6 @@ def _step(what: str, failure: Failure) -> dict[str, Any]:
         "strikes": struck,
         "rows": rows,
     }
-
-
-def _many(count: int, name: str) -> str:
-    return f"{count:,} {name}{'' if count == 1 else 'es' if name[-1] in 'sh' else 's'}"
 
 
 def _label(knob: str, value: Any) -> str:
