@@ -12,7 +12,7 @@ or refuses it).
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
@@ -358,22 +358,23 @@ def filter(system: System) -> bool:
     return sorted(set(sent)) == [100 * n for n in TEN if n > 5]
 
 
-def axes(names: Sequence[str]) -> list[dict[str, str]]:
-    """Three axes of each preset, found by running it: rows for `table`.
+def axes(names: Iterable[str] | Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Three axes of each preset, found by running it: rows for `table`. Options of a preset: {"redis-stream": {"claim_idle": 30}}.
 
     second reader: its own "copy", or they "share"; yesterday: "again" or "gone"; ack: what one settles, a "message", an "offset" (all
-    before it), or "none" (what was unfinished is lost).
+    before it), or "none" (what was unfinished does not come back).
     """
     copy = {"held": "copy", "violated": "share", "not offered": "-"}
     unit = {"held": "message", "violated": "offset", "not offered": "none"}
+    asked = names if isinstance(names, Mapping) else {name: dict[str, Any]() for name in names}
     return [
         {
             "system": name,
-            "second reader": copy[second_reader(name)],
-            "yesterday": "again" if replay(name) == "held" else "gone",
-            "ack": unit[redelivery(name)],
+            "second reader": copy[second_reader(name, **options)],
+            "yesterday": "again" if replay(name, **options) == "held" else "gone",
+            "ack": unit[redelivery(name, **options)],
         }
-        for name in names
+        for name, options in asked.items()
     ]
 
 

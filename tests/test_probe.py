@@ -75,6 +75,11 @@ def test_the_three_axes_are_rows_for_a_table():
     ]
 
 
+def test_the_axes_of_a_preset_with_options():
+    assert [row["ack"] for row in probe.axes(["redis-stream"])] == ["none"]
+    assert [row["ack"] for row in probe.axes({"redis-stream": {"claim_idle": 30}})] == ["message"]
+
+
 class Wall:
     """A system written on a wall, without a lab: everybody reads everything once, at once."""
 

@@ -78,9 +78,7 @@ def _claims(
     for member in order:
         for topic, number in dict.fromkeys((topic, number) for topic, number in owned.get(member, ())):
             partition = (topic, number)
-            if not 0 <= number < counts.get(topic, 0):
-                continue
-            if partition in contested:
+            if partition in contested or not 0 <= number < counts.get(topic, 0):
                 continue
             if partition in claimed:
                 contested.add(partition)
@@ -107,11 +105,9 @@ def _even_shares(order: list[str], counts: Mapping[str, int], kept: Shares) -> S
         else:
             shares[member] = mine[:least]
             full.append(member)
-    short.sort()
-    full.sort()
+    short, full, turn = sorted(short), sorted(full), 0
     taken = {partition for share in shares.values() for partition in share}
     free = [(topic, number) for topic in sorted(counts) for number in range(counts[topic]) if (topic, number) not in taken]
-    turn = 0
     for partition in free:
         if short:
             turn %= len(short)
@@ -169,27 +165,12 @@ class _Balance:
         most = sum(self.counts[topic] for topic in self.topics[member])
         return len(self.shares[member]) < most or any(len(self.readers[topic]) > 1 for topic, _ in self.shares[member])
 
-    def _balanced(self) -> bool:
-        """Whether no partition could move to a subscriber that has at least two less than its reader."""
-        sizes = [len(self.shares[member]) for member in self.movable]
-        if min(sizes) >= max(sizes) - 1:
-            return True
-        return not any(
-            len(self.shares[member]) + 1 < len(self.shares[self.reader[topic, number]])
-            for member in self.movable
-            for topic in self.topics[member]
-            for number in range(self.counts[topic])
-            if self.reader[topic, number] != member
-        )
-
     def _move(self, partitions: list[Partition]) -> bool:
         """Move partitions, again and again, until that helps no more; whether any moved."""
         moved = False
         while True:
             moved_now = False
             for partition in partitions:
-                if self._balanced():
-                    break
                 size = len(self.shares[self.reader[partition]])
                 if any(size > len(self.shares[other]) + 1 for other in self.readers[partition[0]]):
                     self._reassign(partition)
@@ -199,7 +180,7 @@ class _Balance:
 
     def _reassign(self, partition: Partition) -> None:
         """To the subscriber with least; if another partition of the topic came the other way, that one goes back instead."""
-        target = self._poorest(member for member in self.movable if partition[0] in self.topics[member])
+        target = self._poorest(self.readers[partition[0]])
         source = self.moves[partition][0] if partition in self.moves else self.reader[partition]
         back = [p for p, move in self.moves.items() if p[0] == partition[0] and move == (target, source)]
         if back:
