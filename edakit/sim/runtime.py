@@ -195,6 +195,7 @@ class SimContext:
         crashes = instance.lab.crashes
         if crashes and instance.home.kind != "client":
             done, random = self._verbs or [], instance.lab.random(f"faults/crash/{instance.name}")
+            instance.lab.network.about = self.event
             for fault, struck in crashes.items():
                 here = fault.between is None or (name == fault.between[1] and fault.between[0] in done)
                 if here and fault.strikes(instance.name, self.event) and random.random() < fault.crash and struck != fault.times:
