@@ -97,18 +97,15 @@ def message_properties(
             )
     if not (isinstance(priority, int) and 0 <= priority <= MOST):
         raise PayloadError(f"priority={priority!r}: a whole number from 0 to {MOST}")
-    said: dict[str, str | int | bool] = {**(headers or {})}
-    if priority:
-        said["priority"] = priority
-    if ttl is not None:
-        said["expiration"] = str(nanoseconds(ttl, "ttl") // MILLI)  # AMQP: milliseconds, as text
-    if not persistent:
-        said["deliverymode"] = 1
-    if mandatory:
-        said["mandatory"] = True
-    if dedup is not None:
-        said["dedup"] = str(dedup)
-    return Frozen(said)
+    said: dict[str, str | int | bool | None] = {
+        **(headers or {}),
+        "priority": priority or None,
+        "expiration": None if ttl is None else str(nanoseconds(ttl, "ttl") // MILLI),  # AMQP: milliseconds, as text
+        "deliverymode": None if persistent else 1,
+        "mandatory": mandatory or None,
+        "dedup": dedup,
+    }
+    return Frozen({name: value for name, value in said.items() if value is not None})
 
 
 class Death(NamedTuple):

@@ -31,45 +31,29 @@ def glob_matches(pattern: str, channel: str) -> bool:
     return _compiled(pattern).fullmatch(channel) is not None
 
 
+TOKEN = re.compile(r"(?P<star>\*+)|\[(?P<set>\^?(?:\\.|[^]]-.|[^]])*+)\]?|\\(?P<char>.)|.", re.DOTALL)
+MEMBER = re.compile(r"\\(.)|(.)-(.)|(.)", re.DOTALL)
+
+
 @lru_cache(maxsize=4096)
 def _compiled(glob: str) -> re.Pattern[str]:
-    found: list[str] = []
-    n = 0
-    while n < len(glob):
-        char, n = glob[n], n + 1
-        if char == "*":
-            if found[-1:] != [".*"]:  # more of them mean the same, and would take a matcher for ever
-                found.append(".*")
-        elif char == "?":
-            found.append(".")
-        elif char == "[":
-            text, n = _set(glob, n)
-            found.append(text)
-        else:
-            if char == "\\" and n < len(glob):
-                char, n = glob[n], n + 1
-            found.append(re.escape(char))
-    return re.compile("".join(found), re.DOTALL)
+    return re.compile(TOKEN.sub(_expression, glob), re.DOTALL)
 
 
-def _set(glob: str, n: int) -> tuple[str, int]:
-    """The set that begins behind its bracket: as a regular expression, and where it ends."""
-    outside = glob[n : n + 1] == "^"
-    n, members = n + outside, []
-    while n < len(glob) and glob[n] != "]":
-        if glob[n] == "\\" and n + 1 < len(glob):
-            members.append(re.escape(glob[n + 1]))
-            n += 2
-        elif glob[n + 1 : n + 2] == "-" and n + 2 < len(glob):
-            low, high = sorted((glob[n], glob[n + 2]))
-            members.append(f"{re.escape(low)}-{re.escape(high)}")
-            n += 3
-        else:
-            members.append(re.escape(glob[n]))
-            n += 1
+def _expression(token: re.Match[str]) -> str:
+    """A piece of a glob as a regular expression."""
+    if token["star"] or token[0] == "?":
+        return ".*" if token["star"] else "."
+    if token["set"] is None:
+        return re.escape(token["char"] or token[0])
+    outside = token["set"].startswith("^")
+    members = [
+        "-".join(map(re.escape, sorted(low + high))) or re.escape(escaped or char)
+        for escaped, low, high, char in MEMBER.findall(token["set"][outside:])
+    ]
     if not members:
-        return "." if outside else "(?!)", n + 1
-    return f"[{'^' * outside}{''.join(members)}]", n + 1
+        return "." if outside else "(?!)"
+    return f"[{'^' * outside}{''.join(members)}]"
 
 
 class Connection:

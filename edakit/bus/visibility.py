@@ -43,12 +43,12 @@ class Message:
 class Delivery:
     """A message that is out, or (fate dead or discard; tag 0) one that has left the queue instead of being received."""
 
-    __slots__ = ("consumer", "count", "deadline", "event", "fate", "message", "place", "tag")
+    __slots__ = ("consumer", "count", "deadline", "event", "fate", "message", "place", "queue", "tag")
 
-    def __init__(self, place: str, message: Message, fate: Fate, tag: int, deadline: float, consumer: Any) -> None:
-        self.place, self.message, self.fate, self.tag = place, message, fate, tag
+    def __init__(self, queue: "Queue", message: Message, fate: Fate, tag: int, deadline: float, consumer: Any) -> None:
+        self.queue, self.message, self.fate, self.tag = queue, message, fate, tag
         self.deadline, self.consumer = deadline, consumer
-        self.event, self.count = message.event, message.count
+        self.place, self.event, self.count = queue.place, message.event, message.count
 
     @property
     def redelivered(self) -> bool:
@@ -126,12 +126,12 @@ class Queue:
 
     def _receive(self, message: Message, now: float, consumer: Any) -> Delivery:
         if self.retention is not None and now - message.sent >= self.retention:
-            return Delivery(self.place, message, "discard", 0, now, consumer)
+            return Delivery(self, message, "discard", 0, now, consumer)
         if self.limit is not None and message.count >= self.limit:
-            return Delivery(self.place, message, self._bury(message, now), 0, now, consumer)
+            return Delivery(self, message, self._bury(message, now), 0, now, consumer)
         message.count += 1
         self._tag = tag = self._tag + 1
-        self.out[tag] = delivery = Delivery(self.place, message, "deliver", tag, now + self.visibility, consumer)
+        self.out[tag] = delivery = Delivery(self, message, "deliver", tag, now + self.visibility, consumer)
         return delivery
 
     def _bury(self, message: Message, now: float) -> Fate:

@@ -4,6 +4,7 @@ A consumer of SQS polls: its instances ask for as many messages as they have roo
 The queue hears nothing of a crash or a handler that raised: whatever is not deleted comes back when its visibility timeout ends.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ class Poller:
     """An instance as its queue sees it: how many messages it has asked for, and which it holds."""
 
     def __init__(self, instance: Instance, room: int) -> None:
-        self.name, self.arrive, self.room = instance.name, instance.arrive, room
+        self.instance, self.name, self.room = instance, instance.name, room
         self.held: set[int] = set()  # tags
 
 
@@ -37,40 +38,41 @@ class QueuedBus(QueueHub, Bus):
 
     def __init__(self, lab: "World", name: str) -> None:
         super().__init__(lab, name)
-        self._alarms: dict[tuple[str, int], tuple[Task, int]] = {}  # (place, tag) -> what waits for the deadline of a delivery
+        self._alarms: dict[Delivery, tuple[Task, int]] = {}  # what waits for the deadline of a delivery
 
-    def watch(self, queue: Queue, delivery: Delivery) -> None:
-        """Let a delivery lapse at its deadline. A task with a timer, so that a deadline nobody waits for takes no time."""
-        self.kernel.spawn(f"{queue.place}: deadline", self._watched, queue, delivery)
+    def hand(self, delivery: Delivery, instance: Instance, arrive: Callable[[Delivery], None]) -> bool:
+        """Send a delivery to an instance, and let it lapse at its deadline. False: it was lost on the way."""
+        self.add(self.kernel.ns, "deliver", delivery.place, instance.name, delivery.event, delivery.tag)
+        self.kernel.spawn(f"{delivery.place}: deadline", self._watched, delivery)
+        return self.network.send("deliver", self.name, instance.name, delivery.event, arrive, delivery)
 
-    async def _watched(self, queue: Queue, delivery: Delivery) -> None:
-        if delivery.tag not in queue.out:
+    async def _watched(self, delivery: Delivery) -> None:
+        """Wait for a deadline. A task with a timer, so that a deadline nobody waits for takes no time."""
+        if delivery.tag not in delivery.queue.out:
             return
-        me = self.kernel.current, self.kernel.ticket()
-        self._alarms[queue.place, delivery.tag] = me
+        self._alarms[delivery] = me = self.kernel.current, self.kernel.ticket()
         self.kernel.timer(max(0, round(delivery.deadline) - self.kernel.ns), *me)
         in_time = await self.kernel.park(IDLE)
-        self._alarms.pop((queue.place, delivery.tag), None)
+        self._alarms.pop(delivery, None)
         if not in_time:
-            self.lapsed(queue, delivery)
+            self.lapsed(delivery)
 
-    def unwatch(self, queue: Queue, delivery: Delivery) -> None:
+    def unwatch(self, delivery: Delivery) -> None:
         """A delivery is closed: its deadline means nothing any more."""
-        if alarm := self._alarms.pop((queue.place, delivery.tag), None):
+        if alarm := self._alarms.pop(delivery, None):
             self.kernel.wake(*alarm, True)
 
-    def lapsed(self, queue: Queue, delivery: Delivery) -> None:
+    def lapsed(self, delivery: Delivery) -> None:
         """The deadline of a delivery has come."""
         raise NotImplementedError
 
     def delete(self, delivery: Delivery, since: int) -> None:
         """A delivery is done: its message leaves the queue, and its group may go on."""
-        queue = self.queues[delivery.place.rpartition("/")[2]]
-        outcome = queue.delete(delivery)
+        outcome = delivery.queue.delete(delivery)
         kind, tag = ("ack", 0) if outcome == "late" else (outcome, delivery.tag)
-        self.add(self.kernel.ns, kind, queue.place, delivery.consumer.name, delivery.event, tag, since)
-        self.unwatch(queue, delivery)
-        self.push(queue)
+        self.add(self.kernel.ns, kind, delivery.place, delivery.consumer.name, delivery.event, tag, since)
+        self.unwatch(delivery)
+        self.push(delivery.queue)
 
 
 class TopicBus(QueuedBus):
@@ -117,21 +119,18 @@ class TopicBus(QueuedBus):
         """Answer the polls that wait with what is visible."""
         crew = self.pollers[queue.place]
         while asking := next((poller for poller in crew if poller.room), None):
-            name = asking.name
             delivery = queue.receive(self.kernel.ns, asking)
             if delivery is None:
                 return
             if delivery.fate != "deliver":
                 why = f"received {delivery.count} times" if delivery.count == queue.limit else "older than its retention"
-                self.add(self.kernel.ns, delivery.fate, queue.place, name, delivery.event, 0, 0, why)
+                self.add(self.kernel.ns, delivery.fate, queue.place, asking.name, delivery.event, 0, 0, why)
                 continue
             crew.remove(asking)
             crew.append(asking)
             asking.room -= 1
             asking.held.add(delivery.tag)
-            self.add(self.kernel.ns, "deliver", queue.place, name, delivery.event, delivery.tag)
-            self.watch(queue, delivery)
-            if not self.network.send("deliver", self.name, name, delivery.event, asking.arrive, delivery):
+            if not self.hand(delivery, asking.instance, asking.instance.arrive):
                 self._asks_again(asking, delivery)
 
     def settle(self, instance: Instance, delivery: Delivery, error: Exception | None, result: Any) -> None:
@@ -149,14 +148,14 @@ class TopicBus(QueuedBus):
         if delivery.tag in poller.held:
             poller.held.remove(delivery.tag)
             poller.room += 1
-            self.push(self.queues[delivery.place.rpartition("/")[2]])
+            self.push(delivery.queue)
 
-    def lapsed(self, queue: Queue, delivery: Delivery) -> None:
+    def lapsed(self, delivery: Delivery) -> None:
         """Not deleted in time: visible again."""
-        if queue.lapse(delivery, self.kernel.ns) == "requeue":
+        queue, ns = delivery.queue, self.kernel.ns
+        if queue.lapse(delivery, ns) == "requeue":
             why = f"not deleted within {queue.visibility / SECOND:g} s"
-            name = delivery.consumer.name
-            self.add(self.kernel.ns, "requeue", queue.place, name, delivery.event, delivery.tag, self.kernel.ns, why)
+            self.add(ns, "requeue", queue.place, delivery.consumer.name, delivery.event, delivery.tag, ns, why)
             self.push(queue)
 
     def start(self, deployment: "Deployment", name: str) -> Instance:

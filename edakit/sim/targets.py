@@ -95,9 +95,7 @@ class EventBus(QueuedBus):
             self._due[place] = queue
             crew.remove(name)
             crew.append(name)
-            self.add(self.kernel.ns, "deliver", place, name, delivery.event, delivery.tag)
-            self.watch(queue, delivery)
-            self.network.send("deliver", self.name, name, delivery.event, self._invoked, delivery)
+            self.hand(delivery, delivery.consumer, self._invoked)
             if self.gap:
                 self._paused = True
                 self.kernel.later(self.gap, self._invoke)
@@ -125,27 +123,27 @@ class EventBus(QueuedBus):
         if why is None:
             self.delete(delivery, since)
         else:
-            self._failed(self.queues[delivery.place.rpartition("/")[2]], delivery, since, why)
+            self._failed(delivery, since, why)
 
-    def lapsed(self, queue: Queue, delivery: Delivery) -> None:
+    def lapsed(self, delivery: Delivery) -> None:
         """The target has not answered."""
-        self._failed(queue, delivery, self.kernel.ns, f"no answer within {self.timeout / SECOND:g} s")
+        self._failed(delivery, self.kernel.ns, f"no answer within {self.timeout / SECOND:g} s")
 
-    def _failed(self, queue: Queue, delivery: Delivery, since: int, why: str) -> None:
+    def _failed(self, delivery: Delivery, since: int, why: str) -> None:
         """A try has failed: try again later, or give up."""
-        ns, place, random = self.kernel.ns, queue.place, self.lab.random(f"{queue.place}/retries")
+        ns, queue = self.kernel.ns, delivery.queue
         if delivery.tag not in queue.out:
             return
-        self.unwatch(queue, delivery)
+        self.unwatch(delivery)
         age = (ns - delivery.message.sent) / SECOND
-        wait = self.patience.wait(delivery.count, age, random)
+        wait = self.patience.wait(delivery.count, age, self.lab.random(f"{queue.place}/retries"))
         if wait is None:
             kind: str = queue.give_up(delivery, ns)
             note, pause = f"tried {delivery.count} times in {age:.0f} s: {why}", 0
         else:
             pause = nanoseconds(wait)
             kind, note = queue.lapse(delivery, ns, pause), f"{why}; again in {wait:.1f} s"
-        self.add(ns, kind, place, delivery.consumer.name, delivery.event, delivery.tag, since, note)
+        self.add(ns, kind, queue.place, delivery.consumer.name, delivery.event, delivery.tag, since, note)
         self.kernel.later(pause, self.push, queue)
 
     def start(self, deployment: "Deployment", name: str) -> Instance:
