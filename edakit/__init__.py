@@ -35,21 +35,25 @@ from edakit.units import days, hours, minutes, ms
 if TYPE_CHECKING:
     from edakit import measure, plot, probe
     from edakit.evidence import sweep
+    from edakit.explorer import explore
     from edakit.learn.exercise import exercise
     from edakit.learn.prediction import predict
     from edakit.learn.progress import progress
     from edakit.learn.quiz import quiz
     from edakit.player import play
+    from edakit.store import EventStore
 
 NAMES = {
     "Lab": "a system under a seed: brokers, streams, servers, databases, services, faults",
     "Service": "handlers by event type, @service.on(...)",
     "Saga": "steps with a way back, @saga.step(compensate=...)",
     "Event": "one fact",
+    "EventStore": "streams that refuse a stale writer, snapshots, views",
     "Trace": "everything that happened, one row each",
     "run": "build a scenario and run it",
     "fork": "the same past, another future",
     "sweep": "a scenario for a thousand seeds",
+    "explore": "the schedule that breaks a system, made small",
     "Faults": "drop, duplicate, delay, reorder, crash: chances",
     "Crash": "a service dies at a time",
     "PowerCut": "all machines of a stream lose power at a time",
@@ -86,10 +90,12 @@ __all__ = [
     "Service",
     "Saga",
     "Event",
+    "EventStore",
     "Trace",
     "run",
     "fork",
     "sweep",
+    "explore",
     "Faults",
     "Crash",
     "PowerCut",
@@ -128,6 +134,8 @@ LAZY = {  # panel and table are not: a module loaded later under the name of its
     "measure": ("edakit.measure", None),
     "probe": ("edakit.probe", None),
     "sweep": ("edakit.evidence", "sweep"),
+    "explore": ("edakit.explorer", "explore"),
+    "EventStore": ("edakit.store", "EventStore"),
     "predict": ("edakit.learn", "predict"),
     "play": ("edakit.player", "play"),
     "exercise": ("edakit.learn", "exercise"),

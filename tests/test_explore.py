@@ -3,7 +3,7 @@
 import pytest
 
 from edakit import Crash, Exponential, Faults, Lab, Refused, Saga, Service, fork, run
-from edakit.explore import MENU, explore
+from edakit.explorer import MENU, explore
 from edakit.invariants import at_most_once, both, conserved, in_order, never_below, nothing_lost, once_at, sagas_end
 from edakit.stream import Producer
 

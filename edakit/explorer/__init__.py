@@ -18,8 +18,8 @@ from typing import Any
 from edakit.chance import Exponential, Random
 from edakit.errors import ArgumentError, Livelock
 from edakit.evidence import watched
-from edakit.explore.found import Comparison, Exploration, Failure
-from edakit.explore.stage import Stage, Strike
+from edakit.explorer.found import Comparison, Exploration, Failure
+from edakit.explorer.stage import Stage, Strike
 from edakit.invariants import HEALED, Invariant
 from edakit.sim.faults import Fault, Faults, parts
 from edakit.sim.lab import Lab

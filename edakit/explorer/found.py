@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from edakit.explore.stage import Strike
+from edakit.explorer.stage import Strike
 from edakit.learn.story import story
 from edakit.sim.faults import Fault, Faults
 from edakit.table import table
