@@ -15,12 +15,16 @@ WANTED = {  # replay, second reader, redelivery, order, durability, dead letters
     "rabbitmq-quorum": ".++-++.",
     "rabbitmq-stream": "++-++..",
     "kafka": "++-++..",
+    "kafka-share": "+++-+..",
+    "kinesis": "++-++..",
     "sns": ".++-+++",
+    "sns-http": ".++-+++",
     "sns+sqs": ".++-+++",
     "sqs": ".-+-++.",
     "eventbridge": ".+.-+-+",
     "eventbridge-custom": "+++++++",
     "redis-pubsub": ".+.+-..",
+    "redis-stream": "++.-+..",
 }
 
 
@@ -46,6 +50,7 @@ def test_there_are_seven_probes_and_each_is_a_question():
         ("durability", "rabbitmq-quorum", {"persistent": False}, "held"),
         ("replay", "eventbridge", {"archive": True}, "held"),
         ("replay", "kafka", {"retention": 3600, "segment": 1}, "violated"),
+        ("redelivery", "redis-stream", {"claim_idle": 30}, "held"),
         ("redelivery", "eventbridge", {"invoke": "request-response"}, "held"),
         ("dead letters", "eventbridge", {"invoke": "request-response"}, "held"),
     ],

@@ -30,6 +30,20 @@ def one_queue(lab: Lab, consumers: int = 1, single_active: bool = False, events:
         shop.publish("parcel.ready", {"parcel": n}, key=n % 8)
 
 
+def one_partition(lab: Lab, at_once: int = 1, events: int = 250) -> None:
+    """The same parcels on one partition of a Kafka topic, and a group of four; at_once: handlers at a time in a consumer."""
+    parcels = lab.stream("parcels", like="kafka")
+    packing = Service("packing")
+
+    @packing.on("parcel.ready")
+    async def pack(parcel: Event, ctx: Context) -> None:
+        await ctx.sleep(ctx.random.expovariate(100))
+
+    lab.deploy(packing, on=parcels, instances=4, concurrency=at_once)
+    for n in range(1, events + 1):
+        parcels.publish("parcel.ready", {"parcel": n}, key=n % 8)
+
+
 def finished(lab: Lab) -> list[int]:
     """The parcels in the order in which they were finished for the first time."""
     return list(dict.fromkeys(row.event.data["parcel"] for row in lab.trace.where("handle") if row.event))

@@ -36,7 +36,7 @@ def late_reader(lab: Lab, like: str = "kafka", after_days: float = 1 / 1440, kee
 
     keep_days: the retention of a stream, if not its own.
     """
-    kept = {"retention": days(keep_days)} if keep_days else {}
+    kept = {"retention": days(keep_days)} if keep_days and PRESETS[like].kind == "stream" else {}
     shop = home(lab, like, **kept, **options)
     lab.deploy(reader("payment"), on=shop)
     shop.publish("order.placed", {"order": 42}, key="42")
