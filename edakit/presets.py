@@ -37,6 +37,14 @@ KAFKA: dict[str, tuple[Any, str, str]] = {
     "check": (300, "seconds between two looks (log.retention.check.interval.ms)", "apache/kafka ServerLogConfigs"),
 }
 
+SQS: dict[str, tuple[Any, str, str]] = {
+    "visibility": (30, "seconds to delete what was received (VisibilityTimeout)", "AWS SQS guide, visibility timeout"),
+    "delay": (0, "seconds until a message is visible at first (DelaySeconds)", "AWS SQS guide, delay queues"),
+    "retention": (345_600, "seconds a message is kept (MessageRetentionPeriod)", "AWS SQS guide, message quotas"),
+    "delivery_limit": (None, "receives until it is a dead letter (maxReceiveCount)", "AWS SQS guide, dead-letter queues"),
+    "fifo": (False, "order in each group of one key, and deduplication", "AWS SQS guide, FIFO queues"),
+}
+
 PRESETS = {
     "rabbitmq": Preset(
         "broker",
@@ -140,11 +148,7 @@ PRESETS = {
         "bus",
         {
             "filter_scope": ("MessageAttributes", "what a filter policy is over", "AWS SNS guide, filter policy scope"),
-            "visibility": (30, "seconds to delete what was received (VisibilityTimeout)", "AWS SQS guide, visibility timeout"),
-            "delay": (0, "seconds until a message is visible at first (DelaySeconds)", "AWS SQS guide, delay queues"),
-            "retention": (345_600, "seconds a message is kept (MessageRetentionPeriod)", "AWS SQS guide, message quotas"),
-            "delivery_limit": (None, "receives until it is a dead letter (maxReceiveCount)", "AWS SQS guide, dead-letter queues"),
-            "fifo": (False, "order in each group of one key, and deduplication", "AWS SQS guide, FIFO queues"),
+            **SQS,
         },
     ),
     "sns-http": Preset(
@@ -165,11 +169,7 @@ PRESETS = {
         "bus",
         {
             "topic": (False, "one queue, and all take from it", "AWS SQS guide, standard queues"),
-            "visibility": (30, "seconds to delete what was received (VisibilityTimeout)", "AWS SQS guide, visibility timeout"),
-            "delay": (0, "seconds until a message is visible at first (DelaySeconds)", "AWS SQS guide, delay queues"),
-            "retention": (345_600, "seconds a message is kept (MessageRetentionPeriod)", "AWS SQS guide, message quotas"),
-            "delivery_limit": (None, "receives until it is a dead letter (maxReceiveCount)", "AWS SQS guide, dead-letter queues"),
-            "fifo": (False, "order in each group of one key, and deduplication", "AWS SQS guide, FIFO queues"),
+            **SQS,
         },
     ),
     "eventbridge": Preset(

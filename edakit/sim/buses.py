@@ -14,6 +14,7 @@ from edakit.event import Event
 from edakit.sim.hub import Hub
 from edakit.sim.kernel import Task
 from edakit.sim.runtime import Instance
+from edakit.sim.world import Home
 from edakit.trace import AT_MOST_ONCE
 from edakit.units import nanoseconds
 
@@ -23,20 +24,16 @@ if TYPE_CHECKING:
 
 
 class Handed:
-    """A message handed to an instance. `count`: how many times so far; `replay`: the name of the replay that brought it, if any."""
+    """A message handed to an instance once and for all."""
 
-    __slots__ = ("count", "event", "place", "replay", "tag")
+    __slots__ = ("event", "place", "tag")
+    count, redelivered = 1, False
 
-    def __init__(self, place: str, tag: int, event: Event, count: int = 1, replay: str = "") -> None:
-        self.place, self.tag, self.event, self.count, self.replay = place, tag, event, count, replay
-
-    @property
-    def redelivered(self) -> bool:
-        """Whether somebody may have seen it before."""
-        return self.count > 1
+    def __init__(self, place: str, tag: int, event: Event) -> None:
+        self.place, self.tag, self.event = place, tag, event
 
 
-class Bus(Hub):
+class Bus(Hub, Home):
     """A hub that has something of its own between those who publish and those who listen."""
 
     word = "bus"
@@ -49,18 +46,6 @@ class Bus(Hub):
 
     def take(self, event: Event, since: int) -> None:
         """Write down where an event goes, and see that it gets there."""
-        raise NotImplementedError
-
-    def start(self, deployment: "Deployment", name: str) -> Instance:
-        """Begin an instance and let deliveries come."""
-        raise NotImplementedError
-
-    def settle(self, instance: Instance, delivery: Any, error: Exception | None, result: Any) -> None:
-        """A handler has ended."""
-        raise NotImplementedError
-
-    def crashed(self, instance: Instance) -> None:
-        """An instance is gone."""
         raise NotImplementedError
 
     def ask(self, service: str, request: Event, since: int) -> None:

@@ -6,15 +6,15 @@ from edakit.broker.declared import message_properties
 from edakit.errors import WiringError, known
 from edakit.event import Event
 from edakit.service import checked_name
-from edakit.sim.kernel import Task
 from edakit.sim.runtime import Instance
+from edakit.sim.world import Outlet
 
 if TYPE_CHECKING:
     from edakit.sim.world import World
 
 
-class Hub:
-    """A home that is published to. What becomes of an event is up to its kind: see `accept`."""
+class Hub(Outlet):
+    """A home that is published to. What becomes of an event is up to its kind."""
 
     kind = "broker"
     word = "broker"  # what it is called
@@ -42,10 +42,6 @@ class Hub:
         else:
             self.network.send("publish", source, self.name, event, self.accept, event, event.ns)
         return event
-
-    def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
-        """Take an event that has arrived, write down where it goes, and confirm it if its sender waits."""
-        raise NotImplementedError
 
     async def run_inline(self, event: Event) -> None:
         """Asked for only where `inline` is said."""
