@@ -7,6 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from edakit.errors import WiringError
 from edakit.event import NOTHING, Event
 from edakit.stream import Group, Log
+from edakit.stream.rebalance import Rebalance
 
 PARTITIONS = 4
 NUMBERS = st.integers(0, PARTITIONS - 1)
@@ -23,6 +24,7 @@ class GroupMachine(RuleBasedStateMachine):
         super().__init__()
         self.logs = [Log(f"orders/{n}") for n in range(PARTITIONS)]
         self.group = Group("billing", "orders", self.logs)
+        self.rules = Rebalance(self.group, at_once=True)
         self.position, self.committed = [0] * PARTITIONS, [0] * PARTITIONS
 
     @rule(number=NUMBERS)
@@ -32,7 +34,11 @@ class GroupMachine(RuleBasedStateMachine):
     @rule(name=st.sampled_from("abcdef"))
     def join_or_leave(self, name):
         group, before = self.group, dict(self.group.owner)
-        moved = group.leave(name) if name in group.members else group.join(name)
+        if name in group.members:
+            assert self.rules.leave(name) == [], "what it has goes straight to the others"
+        else:
+            self.rules.join(name)
+        moved = self.rules.deal()
         assert group.owner == before, "nothing changes hands by itself"
         for number in moved:
             others = {n: owner for n, owner in group.owner.items() if n != number}
@@ -62,9 +68,9 @@ class GroupMachine(RuleBasedStateMachine):
     def join_twice(self):
         members, owner = list(self.group.members), dict(self.group.owner)
         with pytest.raises(WiringError, match="is in group billing already"):
-            self.group.join(members[0])
+            self.rules.join(members[0])
         with pytest.raises(WiringError, match="no member of group billing named 'zoe'"):
-            self.group.leave("zoe")
+            self.rules.leave("zoe")
         assert (self.group.members, self.group.owner) == (members, owner)
 
     @invariant()
@@ -105,20 +111,23 @@ def test_a_new_group_begins_at_the_earliest_or_latest_record():
 
 def test_what_was_read_and_not_committed_is_read_again_by_the_next_reader():
     group = Group("billing", "orders", written(5))
-    for number in group.join("a"):
-        group.hand_over(number)
+    rules = Rebalance(group, at_once=True)
+    rules.join("a")
+    assert [group.hand_over(number) for number in rules.deal()] == ["a"]
     group.position[0] = 4
     group.commit(0, 2)
-    for number in group.leave("a"):
-        assert group.hand_over(number) == ""
-    for number in group.join("b"):
-        assert group.hand_over(number) == "b"
+    rules.leave("a")
+    assert [group.hand_over(number) for number in rules.deal()] == [""]
+    rules.join("b")
+    assert [group.hand_over(number) for number in rules.deal()] == ["b"]
     assert group.position == [2]
 
 
 def test_more_members_than_partitions_leave_some_without_work():
     group = Group("billing", "orders", written(1, 1))
+    rules = Rebalance(group, at_once=True)
     for name in "abc":
-        for number in group.join(name):
+        rules.join(name)
+        for number in rules.deal():
             group.hand_over(number)
     assert [group.partitions_of(name) for name in "abc"] == [[0], [1], []]

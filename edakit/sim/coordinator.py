@@ -16,7 +16,7 @@ class Coordinator:
     """Drives the rules of `edakit.stream.rebalance` for one group, and writes a row for each partition given up and given."""
 
     def __init__(self, stream: "Stream", group: Group) -> None:
-        self.stream, self.group, self.rules = stream, group, Rebalance(group)
+        self.stream, self.group, self.rules = stream, group, Rebalance(group, at_once=stream.assignor is None)
 
     def join(self, name: str) -> None:
         """A member comes: all others hear of it when they next ask for records."""
@@ -32,6 +32,7 @@ class Coordinator:
 
     def grown(self) -> None:
         """There are more partitions."""
+        self.group.grow()
         if not self.rules.open:
             self.rules.begin()
         self._call()
@@ -51,12 +52,14 @@ class Coordinator:
             self._call()
 
     def _call(self) -> None:
-        """Deal if all are there; and let everybody know by what they find at their next poll."""
-        if self.rules.ready:
-            for number in self.rules.deal():
-                self._row("assign", number, self.group.hand_over(number))
-        for name in self.group.members:
-            self.stream.poll_soon(self.stream.members[name])
+        """Deal if all are there; and let everybody know by what they find at their next poll. Results of old readers no longer count."""
+        moved = self.rules.deal() if self.rules.ready else []
+        for number in moved:
+            self._row("assign", number, self.group.hand_over(number))
+        for member in [self.stream.members[name] for name in self.group.members]:
+            if moved:
+                member.batch = [record for record in member.batch if record.partition not in moved]
+            self.stream.poll_soon(member)
 
     def _row(self, kind: str, number: int, who: str) -> None:
         group, stream = self.group, self.stream

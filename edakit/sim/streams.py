@@ -141,13 +141,12 @@ class Stream(Topic):
             group = self.groups[deployment.group] = Group(
                 deployment.group, self.name, self.logs, self.assignor or "range", self.start_at
             )
-            if self.assignor:
-                self.coordinators[group.name] = Coordinator(self, group)
+            self.coordinators[group.name] = Coordinator(self, group)
         instance = Instance(deployment, name, self)
         if name in group.members:
-            self._leave(group, name)
+            self.coordinators[group.name].leave(name)
         self.members[name] = Member(instance, group)
-        self._join(group, name)
+        self.coordinators[group.name].join(name)
         return instance
 
     def crashed(self, instance: Instance) -> None:
@@ -161,26 +160,14 @@ class Stream(Topic):
         name = member.instance.name
         if self.members.get(name) is member:
             if not member.out:
-                self._leave(member.group, name)
+                self.coordinators[member.group.name].leave(name)
             del self.members[name]
 
     def evict(self, member: Member) -> None:
         """A member has not asked for records in time: it is put out, and joins again when it has finished what it has."""
         member.out, name = True, member.instance.name
         self.add(self.kernel.ns, "expel", self.name, name, None, 0, 0, member.group.name)
-        self._leave(member.group, name)
-
-    def _join(self, group: Group, name: str) -> None:
-        if group.name in self.coordinators:
-            self.coordinators[group.name].join(name)
-        else:
-            self._rebalanced(group, group.join(name))
-
-    def _leave(self, group: Group, name: str) -> None:
-        if group.name in self.coordinators:
-            self.coordinators[group.name].leave(name)
-        else:
-            self._rebalanced(group, group.leave(name))
+        self.coordinators[member.group.name].leave(name)
 
     def add_partitions(self, more: int) -> None:
         """Give the topic so many partitions more. What is written stays where it is; keys go where the new number says.
@@ -194,22 +181,8 @@ class Stream(Topic):
         self.add(self.kernel.ns, "grow", self.name, "operator", None, len(self.logs))
         for shared in self.shares.values():
             shared.grow()
-        for group in self.groups.values():
-            moved = group.grow()
-            if group.name in self.coordinators:
-                self.coordinators[group.name].grown()
-            else:
-                self._rebalanced(group, moved)
-
-    def _rebalanced(self, group: Group, moved: list[int]) -> None:
-        """Partitions have new readers: they go on from the committed offset, and the old reader's results no longer count."""
-        for number in moved:
-            owner = group.hand_over(number)
-            self.add(self.kernel.ns, "assign", self.logs[number].place, owner, None, group.position[number], 0, group.name)
-        for member in [self.members[name] for name in group.members if name in self.members]:
-            if moved:
-                member.batch = [record for record in member.batch if record.partition not in moved]
-            self.poll_soon(member)
+        for coordinator in self.coordinators.values():
+            coordinator.grown()
 
     def poll_soon(self, member: Member) -> None:
         """A member with nothing to do asks the stream, one hop away."""
@@ -228,7 +201,7 @@ class Stream(Topic):
             return
         if self.retention:
             self.retention.look(self)
-        if self.coordinators:
+        if self.assignor:
             self.coordinators[group.name].polls(member)
         commit, room = instance.deployment.commit, instance.deployment.prefetch
         if not isinstance(commit, str) and self.kernel.ns >= member.next_commit:
@@ -257,7 +230,9 @@ class Stream(Topic):
             if owed:  # an idle consumer polls on, and so commits what it has done
                 self.kernel.later(member.next_commit - self.kernel.ns, self.poll_soon, member)
         if self.patience is not None and member.batch:
-            member.watch = self.kernel.spawn(f"{instance.name}'s poll timeout", alarm, self.kernel, self.patience, self.evict, member)
+            member.watch = self.kernel.spawn(
+                f"{instance.name}'s poll timeout", alarm, self.kernel, self.patience, self.evict, member
+            )
         for record in list(member.batch):
             if commit == "before":
                 self._commit(group, record.partition, record.tag + 1, instance.name)
@@ -340,7 +315,7 @@ class Stream(Topic):
         member.batch.remove(record)
         if not member.batch:
             member.out = False
-            self._join(member.group, member.instance.name)
+            self.coordinators[member.group.name].join(member.instance.name)
 
     def _commit(self, group: Group, number: int, offset: int, who: str, member: Member | None = None) -> None:
         if member is not None and group.owner.get(number) != who:

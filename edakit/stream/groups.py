@@ -1,15 +1,12 @@
 """A consumer group: each partition is read by one member, and the group remembers how far it has got.
 
-Pure rules. `join` and `leave` deal the partitions anew and return those that change hands; whoever drives the group then gives them
-over one by one, and writes a row for each:
-
-    for partition in group.join(member):
-        reader = group.hand_over(partition)     # who goes on from the committed offset
+Pure rules. `edakit.stream.rebalance` says when the partitions are dealt anew, and which of them change hands; whoever drives it gives
+them over one by one, with a row for each, and who gets one goes on from the committed offset.
 
 What was read and not committed is read again: at-least-once. (https://kafka.apache.org/documentation/#design_consumerposition)
 """
 
-from edakit.errors import WiringError, known
+from edakit.errors import WiringError
 from edakit.event import Event
 from edakit.stream.assign import assign
 from edakit.stream.log import Log
@@ -50,24 +47,6 @@ class Group:
         self.position = list(self.committed)
         self.dealt: dict[int, str] = {}  # partition -> member, once all is handed over
 
-    def join(self, member: str) -> list[int]:
-        """A member comes: the partitions to hand over. Raises WiringError if it is in the group already."""
-        if member in self.members:
-            raise WiringError(f"{member} is in group {self.name} already")
-        self.members.append(member)
-        return self._deal()
-
-    def leave(self, member: str) -> list[int]:
-        """A member goes: the partitions to hand over. Raises WiringError if it is not in the group."""
-        if member not in self.members:
-            raise WiringError(known(f"member of group {self.name}", member, self.members))
-        self.members.remove(member)
-        return self._deal()
-
-    def _deal(self) -> list[int]:
-        self.deal({member: self.partitions_of(member) for member in self.members})
-        return [number for number in range(len(self.logs)) if self.dealt.get(number) != self.owner.get(number)]
-
     def deal(self, owned: dict[str, list[int]]) -> None:
         """Work out who shall read what, given what each has had so far; nothing changes hands yet."""
         members = {member: [self.topic] for member in self.members}
@@ -75,12 +54,11 @@ class Group:
         shares = assign(self.strategy, members, {self.topic: len(self.logs)}, had)
         self.dealt = {number: member for member, share in shares.items() for _, number in share}
 
-    def grow(self) -> list[int]:
-        """The topic has more partitions than before: read them from their beginning; return the partitions to hand over."""
+    def grow(self) -> None:
+        """The topic has more partitions than before: read them from their beginning."""
         new = [0] * (len(self.logs) - len(self.position))
         self.position += new
         self.committed += new
-        return self._deal()
 
     def hand_over(self, partition: int) -> str:
         """Give a partition to the reader it was dealt to, who goes on from the committed offset; return its name, "" for nobody."""
