@@ -1,6 +1,6 @@
 """Where a message ends that cannot be charged: a scenario for each of four things that go wrong in each of six systems."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edakit import Lab, Service, days, hours, minutes, run, table
@@ -17,7 +17,7 @@ def payment(fault: str) -> Service:
 
     @service.on("order.placed")
     async def charge(order: Any, ctx: Any) -> None:
-        await ctx.sleep(0.1)
+        await ctx.sleep(0.01)
         if fault == RAISES:
             float("9,90")
 
@@ -47,10 +47,23 @@ def eventbridge(lab: Lab, fault: str) -> Any:
     return shop
 
 
-def kafka(lab: Lab, fault: str) -> Any:
+def endpoint(lab: Lab, fault: str) -> Any:
+    """An SNS topic with an HTTP endpoint as subscriber, and a dead-letter queue for that subscription."""
+    patience: dict[str, Any] = {"retries": 100, "max_age": BRIEF} if fault == OLD else {}
+    shop = lab.bus("shop", like="sns-http", **patience)
+    lab.deploy(payment(fault), on=shop)
+    return shop
+
+
+def shared(lab: Lab, fault: str) -> Any:
+    """A topic and a share group without a topic for dead letters, as it is unless you name one."""
+    return kafka(lab, fault, "kafka-share")
+
+
+def kafka(lab: Lab, fault: str, like: str = "kafka") -> Any:
     """A topic and a consumer group."""
     small: dict[str, Any] = {OLD: {"retention": BRIEF}, LONG: {"retention_bytes": 1}}.get(fault, {})
-    shop = lab.stream("shop", like="kafka", start="earliest", segment=1, **small)
+    shop = lab.stream("shop", like=like, start="earliest", segment=1, **small)
     lab.deploy(payment(fault), on=shop)
     return shop
 
@@ -58,10 +71,12 @@ def kafka(lab: Lab, fault: str) -> Any:
 SYSTEMS: dict[str, Callable[[Lab, str], Any]] = {
     "RabbitMQ": rabbitmq,
     "SQS": sqs,
+    "SNS to HTTP": endpoint,
     "EventBridge": eventbridge,
     "Kafka group": kafka,
+    "Kafka share group": shared,
 }
-UNKNOWN = {("SQS", LONG), ("EventBridge", LONG)}  # no such limit can be set
+UNKNOWN = {("SQS", LONG), ("SNS to HTTP", LONG), ("EventBridge", LONG)}  # no such limit can be set
 
 
 def landing(lab: Lab, system: str = "RabbitMQ", fault: str = RAISES) -> None:
@@ -98,6 +113,26 @@ def landings() -> dict[tuple[str, str], str]:
     return found
 
 
+def reaching(found: Mapping[tuple[str, str], str], system: str) -> str:
+    """Which of the first three faults end among the dead letters of a system, in words."""
+    words = {RAISES: "rejected", OLD: "too old", LONG: "too much"}
+    *some, last = [word for fault, word in words.items() if found[system, fault] == DEAD]
+    return f"{', '.join(some)} or {last}" if some else last
+
+
+def told(found: Mapping[tuple[str, str], str]) -> str:
+    """For each system, which faults end among its dead letters."""
+    systems = dict.fromkeys(system for system, _ in found)
+    ends = {system: ", ".join(fault for fault in FAULTS if found[system, fault] == DEAD) or "none" for system in systems}
+    return "; ".join(f"{system}: {faults}" for system, faults in ends.items())
+
+
+WHY = {
+    "rejected": "that is the usual idea: only failures",
+    "rejected or too old": "a full queue evicts its oldest, and does not drop it",
+}
+
+
 def attempt(lab: Lab, system: str) -> None:
     """One order that never can be charged, with the limits a system has by itself."""
     homes: dict[str, Callable[[], Any]] = {
@@ -106,6 +141,8 @@ def attempt(lab: Lab, system: str) -> None:
         "SQS": lambda: lab.bus("shop", like="sqs"),
         "SQS, maxReceiveCount 5": lambda: lab.bus("shop", like="sqs", delivery_limit=5),
         "EventBridge, target down": lambda: lab.bus("shop", like="eventbridge"),
+        "SNS to HTTP": lambda: lab.bus("shop", like="sns-http"),
+        "Kafka share group": lambda: lab.stream("shop", like="kafka-share", start="earliest"),
         "Kafka consumer group": lambda: lab.stream("shop", like="kafka", start="earliest"),
     }
     home = homes[system]()
@@ -121,6 +158,8 @@ LIMITS = {
     "SQS": (days(5), "retention: 4 days of one every 30 s"),
     "SQS, maxReceiveCount 5": (days(5), "5 receives"),
     "EventBridge, target down": (days(5), "185 retries or 24 h"),
+    "SNS to HTTP": (days(1), "3 retries, 20 s apart"),
+    "Kafka share group": (minutes(1), "5 deliveries"),
     "Kafka consumer group": (minutes(1), "none: your code"),
 }
 
@@ -131,6 +170,6 @@ def limits() -> Table:
     for system, (until, limit) in LIMITS.items():
         lab = run(attempt, seed=42, until=until, system=system)
         times = [row.time for row in lab.trace.where(("deliver", "fail"), key="42") if row.kind == "deliver" or "Kafka" in system]
-        ended = bool(lab.trace.where(("dead", "discard")))
-        rows.append({"system": system, "tries": len(times), "ends": ended, "the limit": limit})
+        ends = DEAD if lab.trace.where("dead") else GONE if lab.trace.where(("discard", "skip")) else "never"
+        rows.append({"system": system, "tries": len(times), "and then": ends, "the limit": limit})
     return table(rows)

@@ -33,16 +33,17 @@ async def dead_letter(event: Any, ctx: Any) -> None:
 
 async def park(event: Any, ctx: Any) -> None:
     """The same, and remember the key: its later events are put aside too, in order."""
-    if await ctx.db.get(f"parked/{event.key}") is None:
+    if not await ctx.db.get(f"parked/{event.key}"):
         try:
-            return await apply(event, ctx)
+            await apply(event, ctx)
         except ValueError:
             if ctx.delivery.count < TRIES:
                 raise
+        else:
+            return
     async with ctx.db.transaction() as tx:
         await tx.put(f"parked/{event.key}", True)
         await tx.put(f"letter/{event.id}", event.data["step"])
-    return None
 
 
 HANDLERS: dict[str, Callable[[Any, Any], Awaitable[None]]] = {BLOCK: block, DEAD_LETTER: dead_letter, PARK: park}
@@ -94,3 +95,24 @@ def standing(lab: Lab) -> dict[str, int]:
     aside = sum(key.startswith("letter/") for key in lab.databases["aside"].data)
     gap = found.count("over a gap")
     return {"applied": found.count("applied") + gap, "over a gap": gap, "set aside": aside, "waiting": found.count("waiting")}
+
+
+def parked(lab: Lab) -> str:
+    """Which keys stand still, and which of their steps are kept aside."""
+    data = lab.databases["aside"].data
+    keys = [name.partition("/")[2] for name in data if name.startswith("parked/")]
+    steps = [step for name, step in data.items() if name.startswith("letter/")]
+    return f"order {', '.join(keys)} stands still; kept in order: its steps {steps[0]} to {steps[-1]}, {len(steps)} events"
+
+
+def over(lab: Lab) -> str:
+    """How many events were applied over a gap, in words."""
+    gap = standing(lab)["over a gap"]
+    return {0: "none", 1: "1", heirs(lab): "all later ones of that order"}.get(gap, "all 900 later ones")
+
+
+WHY = {
+    "none": "a dead-letter queue looks like a clean cut",
+    "1": "that is the poison; those behind it are its heirs",
+    "all 900 later ones": "other keys do not care",
+}

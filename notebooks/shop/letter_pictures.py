@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 
 from edakit import Lab, table
-from edakit.plot.style import CYCLE, DASHES, GREEN, GREY, INK, ORANGE, PALE, RED, SKY, Picture, look, plain
+from edakit.plot.canvas import Canvas
+from edakit.plot.style import BLUE, CYCLE, DASHES, GREEN, GREY, INK, ORANGE, PALE, RED, SKY, Picture, look, plain
 from edakit.table import grid, number
 from shop import landing, lanes, poison, storms
 from shop.letters import Shelf
@@ -24,7 +25,7 @@ def sheet(height: int) -> tuple[Picture, Axes]:
 FAILED, DONE = "order 42, again", "a good order"
 
 
-def workers(lab: Lab, until: float = 0.3) -> Picture:
+def workers(lab: Lab, until: float = 0.2) -> Picture:
     """What each instance of payment works on at first: order 42 in red, good orders in blue; the title says when the good ones are done."""
     names = list(lab.instances)
     rows = [row for row in lab.trace.where(("handle", "fail")) if row.began < until]
@@ -33,11 +34,14 @@ def workers(lab: Lab, until: float = 0.3) -> Picture:
     title = f"order 42 tried {tries:,} times in {lab.now:.0f} s; good orders done: {said}"
     with look():
         picture, axes = sheet(100 + 34 * len(names))
-        for kind, color, hatch, name in (("fail", RED, "xxx", FAILED), ("handle", SKY, "", DONE)):
+        for kind, color, tall, name in (
+            ("fail", RED, 0.8, FAILED),
+            ("handle", SKY, 0.5, DONE),
+        ):  # a hatch would take too long to draw
             for n, instance in enumerate(names):
                 spans = [(row.began, row.time - row.began) for row in rows if row.kind == kind and row.who == instance]
-                axes.broken_barh(spans, (n - 0.36, 0.72), facecolor=color, hatch=hatch, edgecolor="white", linewidth=0.6)
-            axes.barh([-9], [0], color=color, hatch=hatch, edgecolor="white", label=name)
+                axes.broken_barh(spans, (n - tall / 2, tall), facecolor=color, edgecolor="white", linewidth=0.6)
+            axes.barh([-9], [0], color=color, edgecolor="white", label=name)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlim(0, until)
@@ -174,10 +178,10 @@ def _runs(found: list[str], fate: str, wide: float) -> list[tuple[float, float]]
     return spans
 
 
-def herd(labs: Lab | Mapping[str, Lab], capacity: int = 50) -> Picture:
+def herd(labs: Lab | Mapping[str, Lab]) -> Picture:
     """Calls at the bank in each second, over a logarithmic time; the line is what the bank can take in one second."""
     labs = {"calls": labs} if isinstance(labs, Lab) else dict(labs)
-    rows = []
+    capacity, rows = max(map(storms.taken, labs.values())), []
     with look():
         picture, axes = plain(height=330)
         width = 0.8 / len(labs)
@@ -208,9 +212,9 @@ def herd(labs: Lab | Mapping[str, Lab], capacity: int = 50) -> Picture:
     return picture
 
 
-def patience(labs: Mapping[str, Lab]) -> Picture:
+def patience(labs: Lab | Mapping[str, Lab]) -> Picture:
     """The tries of the first order that meets the outage, a line for each policy; how many of all orders are lost."""
-    rows = []
+    labs, rows = {"your policy": labs} if isinstance(labs, Lab) else dict(labs), []
     with look():
         picture, axes = plain(height=32 * len(labs) + 120)
         axes.axvspan(storms.DOWN, storms.UP, facecolor="#fbe9e0", hatch="///", edgecolor="#e9b796", linewidth=0, zorder=0)
@@ -263,3 +267,36 @@ def life(*labs: Lab) -> Picture:
         axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=4)
     picture.twin = "\n".join(map(str, found))
     return picture
+
+
+def whiteboard() -> Picture:
+    """What to draw in an interview: the queue and its consumer, the way back with its limit, the way down, the person, the way up."""
+    canvas = Canvas(900, 270)
+    boxes = {
+        "queue": (210, 40, 360, 100),
+        "consumer": (560, 40, 710, 100),
+        "dead letters": (380, 180, 540, 240),
+        "a person": (700, 180, 830, 240),
+    }
+    for name, box in boxes.items():
+        left, top, right, bottom = box
+        fill = {"dead letters": "#fbe9e0", "a person": "#e2f0e9"}.get(name, "#eef4f9")
+        canvas.box(box, fill, RED if name == "dead letters" else INK, width=1.4)
+        canvas.text((left + right) / 2, (top + bottom) / 2, name, size=11, ha="center", weight="bold")
+    canvas.arrow((90, 70), (208, 70), BLUE, 2)
+    canvas.text(95, 56, "order 42", BLUE, 9)
+    canvas.arrow((362, 60), (558, 60), BLUE, 2)
+    canvas.text(460, 48, "deliver", BLUE, 9, ha="center")
+    canvas.arrow((558, 84), (362, 84), ORANGE, 2, DASHES[1])
+    canvas.text(460, 99, "retry: backoff, jitter, a LIMIT", INK, 9, ha="center")
+    canvas.arrow((600, 102), (520, 178), RED, 2)
+    canvas.text(572, 146, "permanent, or limit reached", RED, 9)
+    canvas.arrow((542, 210), (698, 210), GREEN, 2)
+    canvas.text(620, 198, "a bell at depth 1", GREEN, 9, ha="center")
+    canvas.arrow((378, 210), (285, 102), GREY, 2, DASHES[2])
+    canvas.text(318, 172, "redrive: mended, with a RATE", INK, 9, ha="right")
+    canvas.text(460, 254, "retention longer than your weekends", GREY, 9, ha="center")
+    return canvas.picture(
+        "queue -> consumer: deliver; consumer -> queue: retry, with backoff, jitter and a limit; consumer -> dead letters: permanent, or "
+        "limit reached;\ndead letters -> a person: a bell at depth 1; dead letters -> queue: redrive, mended, with a rate"
+    )

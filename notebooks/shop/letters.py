@@ -78,7 +78,8 @@ def hops(lab: Lab) -> dict[str, float]:
 
 def history(lab: Lab) -> Table:
     """Somebody reads the queue `parked`: what x-death says of each letter."""
-    shop, found, desk = lab.homes["shop"], list[tuple[str | None, Death]](), Service("parked")
+    found, desk = list[tuple[str | None, Death]](), Service("parked")
+    shop: Any = lab.homes["shop"]
 
     @desk.on("#")
     async def read(letter: Any, ctx: Any) -> None:
@@ -88,3 +89,10 @@ def history(lab: Lab) -> Table:
     lab.run(until=lab.now + 1)
     rows = [(key, death.reason, death.count, death.queue, f"{death.first_time / SECOND:g} s") for key, death in found]
     return table(rows, ["order", "reason", "times", "queue", "first"])
+
+
+WHY = {
+    "4 days": "its clock did not start anew when it died",
+    "5 days": "the days do not add up; they are shared",
+    "for ever": "it is a queue, not a table",
+}
