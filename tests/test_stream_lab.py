@@ -109,6 +109,22 @@ def test_auto_commit_repeats_what_was_done_since_the_last_one_and_ends_with_all_
     assert most > 12
 
 
+def test_auto_commit_loses_what_a_pool_of_workers_had_read_and_not_done():
+    def handled(at, concurrency):
+        lab = Lab(1)
+        orders = deploy(lab, commit=0.02, prefetch=10, partitions=1, concurrency=concurrency)
+        for n in range(30):
+            orders.publish("order.placed", {"n": n}, key="1")
+        lab.crash("billing", at=at, restart_after=1)
+        lab.run()
+        assert orders.lag("billing") == 0
+        return {row.event.data["n"] for row in lab.trace.where("handle")}
+
+    instants = [n / 100 + 0.005 for n in range(10)]
+    assert {len(handled(at, 1)) for at in instants} == {30}
+    assert min(len(handled(at, 2)) for at in instants) < 25
+
+
 def test_a_dead_member_is_noticed_after_its_session_and_the_others_go_on_from_the_commits():
     lab = Lab(1)
     orders = deploy(lab, instances=3, prefetch=1)

@@ -2,10 +2,12 @@
 
 A service deployed here is a consumer group; its instances share the partitions. A member polls a batch of at most `prefetch`
 records, handles them in order, and polls again. Where the commit stands decides what a crash does: "after" the handler
-(at-least-once), "before" it (at-most-once), or every so many seconds at the next poll (auto-commit).
+(at-least-once), "before" it (at-most-once), or every so many seconds at the next poll (auto-commit). With one handler at a time
+auto-commit repeats what was done since; with several (`concurrency=`) it does not wait for them, and a crash loses what they had not done.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from edakit.errors import Refused, WiringError, known
@@ -26,13 +28,6 @@ if TYPE_CHECKING:
     from edakit.sim.kernel import Task
     from edakit.sim.world import World
 
-OPTIONS = (
-    "partitions", "start (earliest, latest)", "session_timeout (seconds)", "assignor", "poll_timeout (seconds)", "sticky",
-    "retention (seconds)", "retention_bytes", "segment (records)", "compact", "delete_retention (seconds)", "check (seconds)",
-    "share", "lock_timeout (seconds)", "claim_idle (seconds)", "delivery_limit", "window (records)",
-    "maxlen (records)", "hashing (murmur2, md5)", "read_rate (bytes a second)", "reads (a second)", "fan_out",
-)  # fmt: skip
-
 
 class Member:
     """An instance as the group sees it: what it has polled and not finished."""
@@ -44,6 +39,18 @@ class Member:
         self.polling = False
         self.out = False  # put out for not asking in time; it is back in the group when it has finished
         self.watch: Task | None = None  # puts it out
+        self.receive: Callable[[Record], object] = instance.receive  # where records are sent to
+        self.came: dict[Record, bool] = {}  # of the batch: whether it has been passed on
+
+    def in_order(self, record: Record) -> None:
+        """Pass a record on once those before it are here: a transaction commits its offset, and with it all before."""
+        self.came.setdefault(record, False)
+        for each in self.batch:
+            if each not in self.came:
+                return
+            if not self.came[each]:
+                self.came[each] = True
+                self.instance.receive(each)
 
 
 class Stream(Topic):
@@ -229,14 +236,18 @@ class Stream(Topic):
             owed = any(group.position[number] > group.committed[number] for number in group.partitions_of(instance.name))
             if owed:  # an idle consumer polls on, and so commits what it has done
                 self.kernel.later(member.next_commit - self.kernel.ns, self.poll_soon, member)
+        if not isinstance(commit, str) and instance.deployment.concurrency > 1:
+            self.kernel.later(member.next_commit - self.kernel.ns, self._poll_on, member, nanoseconds(commit))
         if self.patience is not None and member.batch:
             member.watch = self.kernel.spawn(
                 f"{instance.name}'s poll timeout", alarm, self.kernel, self.patience, self.evict, member
             )
+        member.came.clear()
+        member.receive = member.in_order if instance.deployment.transactional else instance.receive
         for record in list(member.batch):
             if commit == "before":
                 self._commit(group, record.partition, record.tag + 1, instance.name)
-            if not self.network.send("deliver", self.name, instance.name, record.event, instance.receive, record):
+            if not self.network.send("deliver", self.name, instance.name, record.event, member.receive, record):
                 self.kernel.later(self.network.hop * 10, self._again, member, record)
 
     def _within(self, quota: ReadQuota, member: Member, numbers: list[int]) -> list[int]:
@@ -250,8 +261,15 @@ class Stream(Topic):
             self.kernel.later(min(waits.values()), self._poll, member)
         return [number for number, wait in waits.items() if wait <= 0]
 
+    def _poll_on(self, member: Member, every: int) -> None:
+        """Behind the loop that polls there is a pool of workers, and the loop does not wait for them: what is read is committed."""
+        if self.kernel.ns == member.next_commit and member.batch and member.instance.up:
+            member.next_commit += every
+            self.commit_read(member)
+            self.kernel.later(every, self._poll_on, member, every)
+
     def commit_read(self, member: Member) -> None:
-        """Auto-commit: all that a member has read, which it has handled, or it would not ask for more."""
+        """Auto-commit: all that a member has read. A single worker has handled it, or it would not ask for more."""
         group, name = member.group, member.instance.name
         if not isinstance(member.instance.deployment.commit, str):
             for number in group.partitions_of(name):
@@ -268,7 +286,7 @@ class Stream(Topic):
     def _again(self, member: Member, record: Record) -> None:
         """A fetch that was lost is asked for again."""
         if record in member.batch and not self.network.send(
-            "deliver", self.name, member.instance.name, record.event, member.instance.receive, record
+            "deliver", self.name, member.instance.name, record.event, member.receive, record
         ):
             self.kernel.later(self.network.hop * 10, self._again, member, record)
 
@@ -381,3 +399,6 @@ class Stream(Topic):
 
     def __repr__(self) -> str:
         return f"<stream {self.name}: {', '.join(str(log.end) for log in self.logs)} records>"
+
+
+OPTIONS = tuple(signature(Stream).parameters)[2:]
