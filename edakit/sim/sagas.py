@@ -1,7 +1,8 @@
 """An orchestrator in virtual time: it asks the rules of `edakit.saga` what to do next, does it, and writes it down.
 
-The log of each run is durable. An orchestrator that crashed gets the event that began the run again, reads the log, and goes on
-behind the last step that is written there. A run has one live orchestrator at a time: an event that comes twice begins nothing new.
+The log of each run is durable (`edakit.saga.SagaLog`). An orchestrator that crashed gets the event that began the run again, reads the
+log, and goes on behind the last step that is written there; what another process has left open in a file is begun again when the saga
+is deployed. A run has one live orchestrator at a time: an event that comes twice begins nothing new.
 """
 
 from collections import deque
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edakit.errors import CallRefused, Refused
 from edakit.event import Event
-from edakit.saga import Entry, Saga, SagaRun, Task
+from edakit.saga import Entry, Saga, SagaLog, SagaRun, Task
 from edakit.service import Handler, Service
 from edakit.sim.runtime import SimContext, check_mistake, say
 from edakit.units import nanoseconds
@@ -22,13 +23,12 @@ LOG = 1_000_000  # virtual nanoseconds to write one entry
 
 
 class Orchestrator:
-    """Runs of one saga, and their logs by the id of the event that began them."""
+    """Runs of one saga, named by the id of the event that began them."""
 
-    def __init__(self, saga: Saga, lab: "World") -> None:
+    def __init__(self, saga: Saga, lab: "World", log: SagaLog | None = None) -> None:
         self.saga, self.lab = saga, lab
-        self.logs: dict[str, list[Entry]] = {}
+        self.log = log or SagaLog()
         self._lines: dict[str, deque[tuple[Waiter, int]]] = {}  # runs under way, and who waits for their end
-        self._ended: set[str] = set()  # runs whose ending is told
 
     def service(self) -> Service:
         """The orchestrator as a service: one handler, for the event that begins a run."""
@@ -44,7 +44,7 @@ class Orchestrator:
         """
         while event.id in self._lines:
             await self.lab.kernel.park(f"the end of saga run {event.id}", self._lines[event.id])
-        if event.id in self._ended:
+        if self.log.status(event.id) not in (None, "open"):
             return
         line = self._lines[event.id] = deque()
         try:
@@ -55,30 +55,34 @@ class Orchestrator:
                 self.lab.kernel.wake(*waiter)
 
     async def _to_the_end(self, event: Event, ctx: SimContext) -> None:
-        saga, log = self.saga, self.logs.get(event.id)
-        begun = log is not None  # by an orchestrator that is gone, perhaps in the middle of a step
-        if log is None:
-            log = self.logs[event.id] = []
+        saga, begun = self.saga, not self.log.begin(event.id, event.to_dict())  # by an orchestrator that is gone, in the middle of a step
+        if not begun:
             self._row("saga", ctx, event, f"begun {event.id}")
-        run, news = SagaRun(saga.steps, log), not log
-        while task := run.next():
-            began = self.lab.kernel.ns
-            entry, why = await self._attempt(task, event, ctx, unknown=begun)
-            begun = False
-            ctx.verb("saga log")
-            await self.lab.kernel.sleep(LOG)
+        run = SagaRun(saga.steps, self.log.entries(event.id))
+        news = not run.log
+        while tasks := run.tasks():
             news = True
-            run.note(entry)
-            log.append(entry)
-            self._row("step", ctx, event, f"{entry.outcome} {entry.step} {event.id}", task.number, began)
-            if why:
-                ctx.log(f"{entry.step}: {why}")
+            work = [self._task(task, run, event, ctx, unknown=begun) for task in tasks]
+            await (work[0] if len(work) == 1 else ctx.gather(*work))
+            begun = False
         if news:
             self._row("saga", ctx, event, f"{run.status} {event.id}")
         ending = saga.completed if run.status == "completed" else saga.compensated if run.status == "compensated" else None
         if ending:
             await ctx.publish(ending, event.data)
-        self._ended.add(event.id)
+        self.log.end(event.id, run.status)
+
+    async def _task(self, task: Task, run: SagaRun, event: Event, ctx: SimContext, *, unknown: bool) -> None:
+        """Do or undo a step, and write down how that ended."""
+        began = self.lab.kernel.ns
+        entry, why = await self._attempt(task, event, ctx, unknown=unknown)
+        ctx.verb("saga log")
+        await self.lab.kernel.sleep(LOG)
+        run.note(entry)
+        self.log.append(event.id, entry)
+        self._row("step", ctx, event, f"{entry.outcome} {entry.step} {event.id}", task.number, began)
+        if why:
+            ctx.log(f"{entry.step}: {why}")
 
     async def _attempt(self, task: Task, event: Event, ctx: SimContext, *, unknown: bool) -> tuple[Entry, str]:
         """Do or undo a step, with its time limit and retries: the entry for the log, and why it failed.
@@ -88,7 +92,6 @@ class Orchestrator:
         step = task.step
         doing = task.verb == "do"
         action = step.action if doing else step.compensate
-        retry = step.retry if doing else step.compensate_retry
         assert action is not None, "a step without a compensation is never undone"
         attempt = 0
         while True:
@@ -98,14 +101,14 @@ class Orchestrator:
             except (Refused, CallRefused) as no:
                 why = str(no)
                 if doing:
-                    return Entry("failed", step.name, unknown), why
+                    return Entry("stuck" if task.must else "failed", step.name, unknown), why
             except Exception as error:  # anything else a step raises: it may have had an effect
                 check_mistake(error, ctx.instance.name)
                 why, unknown = say(error, ctx.instance.service), True
             attempt += 1
-            wait = retry.delay(attempt, ctx.random)
+            wait = task.retry.delay(attempt, ctx.random)
             if wait is None:
-                return Entry("failed" if doing else "stuck", step.name, unknown and doing), why
+                return Entry("stuck" if task.must else "failed", step.name, unknown and doing), why
             await self.lab.kernel.sleep(nanoseconds(wait))
 
     async def _timed(self, action: Handler, event: Event, ctx: SimContext, timeout: float | None) -> None:
