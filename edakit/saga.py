@@ -17,7 +17,6 @@ an SQLite file.
 
 import json
 import sqlite3
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +75,8 @@ class Saga:
 
         pivot: the point of no return. retriable, and all steps after a pivot: what fails is tried again, and after its retries (unless
         given, those of a compensation) the run is parked for a person; it is never undone for that. beside: at the same time as the
-        step before it; what is done of steps side by side is undone if one of them fails. Raises HandlerError for a function of another shape or a name used twice.
+        step before it; what is done of steps side by side is undone if one of them fails. Raises HandlerError for a function of another
+        shape or a name used twice.
         """
         if timeout is not None:
             nanoseconds(timeout, "timeout")
@@ -250,4 +250,7 @@ class SagaLog:
 
     def open(self) -> dict[str, Any]:
         """The runs that have begun and not ended, in order, and what began them."""
-        return {run: json.loads(began) for run, began in self._db.execute("select run, began from runs where ended is null order by rowid")}
+        return {
+            run: json.loads(began)
+            for run, began in self._db.execute("select run, began from runs where ended is null order by rowid")
+        }

@@ -13,13 +13,15 @@ anything. The same seed and the same calls give the same trace, byte for byte.
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
 from edakit.chance import Duration, draw
 from edakit.delivery import Retry
 from edakit.errors import DurationError, Livelock, WiringError, known
+from edakit.event import Event
 from edakit.presets import settings
-from edakit.saga import Saga
+from edakit.saga import Saga, SagaLog
 from edakit.service import Service, checked_name
 from edakit.sim import clients, topology
 from edakit.sim.brokers import Broker
@@ -115,6 +117,7 @@ class Lab(World):
         commit: str | float = "after",
         ack_every: int = 1,
         filter: Any = None,
+        log: str | Path | SagaLog | None = None,
     ) -> Deployment:
         """Let a service run on a broker (one queue, instances compete), a stream (one group) or a server (instances in turn).
 
@@ -123,7 +126,8 @@ class Lab(World):
         a failure is reported. on_error: "requeue" or "reject" what failed; delivery_limit: so many deliveries, then it is a dead letter
         (dead_letter=False: thrown away; a name: sent to that queue). commit: "after" or "before" the handler (the ack of a broker, the
         offset of a stream), or, on a stream, seconds between auto-commits. ack_every: on a broker, one ack for so many.
-        filter: on a bus, a content pattern or filter policy besides the event types.
+        filter: on a bus, a content pattern or filter policy besides the event types. log: of a saga, an SQLite file; runs that another
+        process has left open in it are gone on with.
         Raises WiringError for a service that is deployed already or an `on` of another lab.
         """
         if not isinstance(service, (Service, Saga)):
@@ -138,7 +142,8 @@ class Lab(World):
         if self.homes.get(getattr(on, "name", "")) is not on:
             raise WiringError(f"on={on!r}: give a broker, stream, bus or server made by this lab, such as lab.broker('shop')")
         saga = service if isinstance(service, Saga) else None
-        plain = service if isinstance(service, Service) else Orchestrator(service, self).service()
+        kept = log if isinstance(log, SagaLog) else SagaLog(":memory:" if log is None else log)
+        plain = service if isinstance(service, Service) else Orchestrator(service, self, kept).service()
         if not plain.handlers:
             raise WiringError(f"{plain.name} handles nothing: give it a handler first, @{plain.name}.on('order.placed')")
         if not isinstance(instances, int) or instances < 1:
@@ -166,6 +171,9 @@ class Lab(World):
         for n in range(instances):
             name = plain.name if instances == 1 else f"{plain.name}.{n + 1}"
             self.instances[name] = on.start(deployment, name)
+        if saga and isinstance(on, (Broker, Stream)):
+            for began in kept.open().values():
+                on.accept(Event.from_dict(began), self.kernel.ns)
         return deployment
 
     def workload(

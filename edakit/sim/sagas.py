@@ -25,9 +25,9 @@ LOG = 1_000_000  # virtual nanoseconds to write one entry
 class Orchestrator:
     """Runs of one saga, named by the id of the event that began them."""
 
-    def __init__(self, saga: Saga, lab: "World", log: SagaLog | None = None) -> None:
+    def __init__(self, saga: Saga, lab: "World", log: SagaLog) -> None:
         self.saga, self.lab = saga, lab
-        self.log = log or SagaLog()
+        self.log = log
         self._lines: dict[str, deque[tuple[Waiter, int]]] = {}  # runs under way, and who waits for their end
 
     def service(self) -> Service:
@@ -55,7 +55,10 @@ class Orchestrator:
                 self.lab.kernel.wake(*waiter)
 
     async def _to_the_end(self, event: Event, ctx: SimContext) -> None:
-        saga, begun = self.saga, not self.log.begin(event.id, event.to_dict())  # by an orchestrator that is gone, in the middle of a step
+        saga, begun = (
+            self.saga,
+            not self.log.begin(event.id, event.to_dict()),
+        )  # by an orchestrator that is gone, in the middle of a step
         if not begun:
             self._row("saga", ctx, event, f"begun {event.id}")
         run = SagaRun(saga.steps, self.log.entries(event.id))

@@ -15,9 +15,7 @@ from edakit.sim.lab import Lab
 Build = Callable[..., Any]
 
 
-def build_lab(
-    build: Build, seed: int, faults: Fault | None, knobs: dict[str, Any], make: Callable[[int], Lab] = Lab
-) -> Lab:
+def build_lab(build: Build, seed: int, faults: Fault | None, knobs: dict[str, Any], make: Callable[[int], Lab] = Lab) -> Lab:
     """A lab with the system of a scenario in it, not run yet. Raises WiringError for a knob that the scenario does not have."""
     if not callable(build):
         raise WiringError(f"{build!r} is not a scenario: give a function build(lab, **knobs)")
