@@ -68,7 +68,7 @@ KINDS = {
     "rollback": "a transaction of `who` on database `place` ended without a trace; `note` says why",
     "saga": "saga run `note` of `place` has begun, is completed, is compensated, or is parked for a person (first word of `note`)",
     "step": "a step of a saga run: `note` is done, failed, undone or stuck, then the step; `tag` is its place in the list",
-    "drop": "link `place` lost a message of `who`; `note` is the leg (publish, confirm, deliver, ack, request, reply)",
+    "drop": "link `place` lost a message of `who`; `note` is the leg (publish, confirm, deliver, ack, request, reply, dead-letter)",
     "duplicate": "link `place` will carry a message of `who` twice; `note` is the leg",
     "hold": "link `place` keeps what it is given until it is released",
     "release": "link `place` lets go of what it held",
