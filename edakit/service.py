@@ -43,7 +43,7 @@ class DeliveryInfo(Protocol):
 
 
 class Context(Protocol):
-    """What a handler can do to the world (verbs, all awaited but `timeout` and `log`) and what it can know (data)."""
+    """What a handler can do to the world (verbs, all awaited but `timeout`, `transaction` and `log`) and what it can know (data)."""
 
     @property
     def now(self) -> float:
@@ -82,6 +82,9 @@ class Context(Protocol):
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[None]:
         """`async with ctx.timeout(2):` raises TimeoutError where the block stands after so long."""
+
+    def transaction(self) -> AbstractAsyncContextManager[None]:
+        """`async with ctx.transaction():` what is published in the block, and the offset of the event at hand: all or nothing."""
 
     def log(self, text: str) -> None:
         """Leave a line in the trace."""

@@ -103,7 +103,7 @@ class State:
     logs: dict[str, list[Event]] = field(default_factory=dict)  # partition -> events, also those gone; index = offset
     starts: dict[str, int] = field(default_factory=dict)  # partition -> first offset that is still there, where that is not 0
     gone: dict[str, set[int]] = field(default_factory=dict)  # partition -> offsets that compaction took
-    insync: dict[str, tuple[str, str]] = field(default_factory=dict)  # partition -> leader, in-sync replicas; once they have changed
+    insync: dict[str, tuple[str, str]] = field(default_factory=dict)  # partition -> leader, replicas in sync, after a change
     groups: dict[tuple[str, str], GroupState] = field(default_factory=dict)  # (group, partition)
     databases: dict[str, dict[str, Any]] = field(default_factory=dict)
     sagas: dict[tuple[str, str], SagaState] = field(default_factory=dict)  # (saga, run)

@@ -44,6 +44,7 @@ KINDS = {
     "resend": "`who` has no answer, or a no, and sends a batch to partition `place` again: the one that begins with this event; try `tag`",
     "decline": "partition `place` does not take the event of `who`; `note` says why (duplicate, out of order, not enough replicas)",
     "confirm": "partition `place` tells `who` that it has the event, which came at `since`: `tag` copies have it",
+    "marker": "partition `place` has at offset `tag` the end of the transaction of `who`; `note`: commit or abort",
     "insync": "`who` leads partition `place` (empty: nobody), and `note` are in sync; its log ends at `tag`: what was behind that is gone",
     "assign": "group `note` gives partition `place` to `who` (empty: nobody, *: all members), who goes on from `tag`, the committed offset",
     "acquire": "share group `note` locks the record at offset `tag` of partition `place` for `who`, and hands it out",
@@ -67,7 +68,7 @@ KINDS = {
     "rollback": "a transaction of `who` on database `place` ended without a trace; `note` says why",
     "saga": "saga run `note` of `place` has begun, is completed, is compensated, or is parked for a person (first word of `note`)",
     "step": "a step of a saga run: `note` is done, failed, undone or stuck, then the step; `tag` is its place in the list",
-    "drop": "link `place` lost a message of `who`; `note` is the leg (publish, confirm, deliver, ack, request, reply)",
+    "drop": "link `place` lost a message of `who`; `note` is the leg (publish, confirm, deliver, ack, request, reply, dead-letter)",
     "duplicate": "link `place` will carry a message of `who` twice; `note` is the leg",
     "hold": "link `place` keeps what it is given until it is released",
     "release": "link `place` lets go of what it held",
@@ -80,7 +81,7 @@ KINDS = {
 __doc__ = __doc__.replace("{kinds}", "\n".join(f"    {kind:10} {text}" for kind, text in KINDS.items()))
 
 # kinds whose tag may be 0
-OFFSETS = ("append", "insync", "assign", "acquire", "accept", "unlock", "fetch", "commit", "seek", "skip", "reset")
+OFFSETS = ("append", "marker", "insync", "assign", "acquire", "accept", "unlock", "fetch", "commit", "seek", "skip", "reset")
 AT_MOST_ONCE = "at most once"  # the note of a delivery that nobody is expected to acknowledge
 WIDTH = 8  # fields of a row
 SHOWN = 40  # rows that a printed trace shows

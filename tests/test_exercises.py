@@ -100,7 +100,7 @@ SAME = {  # changes after which a solution is as good as before
     "06-1": ["10 + 1", "30 + 1", "2 + 1"],
     "06-3": ["0.5 + 1", "2 + 1", "2 / 10"],
     "02-1": ["another word for 'fraud'"],
-    "02-3": ["2 + 1", "4 + 1", "4 / 10"],
+    "02-3": ["line 3: 2 + 1"],
     "03-3": ["5 + 1"],
     "07-3": ["another word for 'shop'", "another word for 'lane-'", "line 6: 4 + 1", "2 + 1"],
     "05-1": ["0 / 10"],

@@ -7,6 +7,7 @@ import queue_systems
 import replica_systems
 import stream_systems
 import systems
+import transaction_systems
 
 from edakit import Lab, Trace
 from edakit.event import NOTHING, Event
@@ -189,6 +190,16 @@ def test_the_same_for_streams_with_copies_on_machines_that_die(first):
         lab.close()
 
 
+@pytest.mark.parametrize("first", range(0, 40, 20))
+def test_the_same_for_streams_with_transactions(first):
+    for number in range(first, first + 20):
+        lab = transaction_systems.build(Watched(number), number)
+        lab.run(60)
+        assert lab.checked == len(lab.trace) > 50
+        assert lab.trace.state_at(lab.now) == lab.folded
+        lab.close()
+
+
 @pytest.mark.parametrize("first", range(0, 80, 20))
 def test_the_same_for_queues_with_arguments_on_a_broker_that_crashes(first):
     for number in range(first, first + 20):
@@ -214,6 +225,7 @@ def test_the_random_systems_write_every_kind_of_row():
         kinds |= set(systems.build(Lab(number), number).run(60).trace.counts())
         kinds |= set(queue_systems.build(Lab(number), number).run(60).trace.counts())
         kinds |= set(stream_systems.build(Lab(number), number).run(60).trace.counts())
+        kinds |= set(transaction_systems.build(Lab(number), number).run(60).trace.counts())
         kinds |= set(replica_systems.build(Lab(number), number).run(60).trace.counts())
         kinds |= set(stream_systems.build_shares(Lab(number), number).run(60).trace.counts())
     assert kinds == set(KINDS)

@@ -132,7 +132,7 @@ def _anything_but(value: Any, where: str, nested: Mapping[str, Any]) -> Test:
         return lambda found: not any(test(found) for test in tests)
     values = list(value) if isinstance(value, (list, tuple)) else [value]
     if values and all(isinstance(one, str) for one in values):
-        return lambda found: not isinstance(found, str) or found not in values
+        return lambda found: found not in values
     if values and all(_is_number(one) for one in values):
         numbers = [_comparable(one, where) for one in values]
         return lambda found: not _is_number(found) or found not in numbers

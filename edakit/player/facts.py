@@ -77,7 +77,7 @@ def _named(row: Row) -> Iterator[Fact]:
         yield from (("queue", f"{row.place}/{name}") for name in row.note.split())
     elif row.kind in ("deliver", "ack", "requeue", "dead", "discard", "redrive", "declare", "lapse", "evict", "hop"):
         yield ("queue", row.place)
-    elif row.kind in ("append", "insync"):
+    elif row.kind in ("append", "marker", "insync"):
         yield ("log", row.place)
     elif row.kind in ("assign", "fetch", "commit", "seek", "acquire", "accept", "skip", "reset"):
         yield ("group", row.note, row.place)

@@ -225,11 +225,13 @@ class Broker(BrokerQueues):
         """like="in-process": handlers run inside the publisher's own call, one after the other; what one raises comes out of it,
         and those behind it do not hear of the event.
         """
-        self.accept_inline(event)
+        queues = [self.queues[name] for name in self.exchange.route(event.type)]
+        for queue in queues:
+            queue.put(event)
+        self.add(self.kernel.ns, "publish", self.name, event.source, event, 0, self.kernel.ns, " ".join(q.name for q in queues))
         deliveries = []
-        for name in self.exchange.route(event.type):  # all at once, before another publisher's event can come between
-            delivery = self.queues[name].next()
-            if delivery is not None:  # else nobody is up: it waits in the queue
+        for queue in queues:  # all at once, before another publisher's event can come between
+            if delivery := queue.next():  # else nobody is up: it waits in the queue
                 self.add(self.kernel.ns, "deliver", delivery.place, delivery.consumer.name, delivery.event, delivery.tag)
                 deliveries.append(delivery)
         while deliveries:
@@ -241,10 +243,3 @@ class Broker(BrokerQueues):
                     self._give_back(unheard, self.kernel.ns, False, f"{delivery.consumer.name} raised: {error}")
                 raise error
             self.ack(delivery, self.kernel.ns)
-
-    def accept_inline(self, event: Event) -> None:
-        """Take an event without sending it out."""
-        names = self.exchange.route(event.type)
-        for name in names:
-            self.queues[name].put(event)
-        self.add(self.kernel.ns, "publish", self.name, event.source, event, 0, self.kernel.ns, " ".join(names))

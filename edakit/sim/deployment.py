@@ -8,6 +8,7 @@ from edakit.errors import WiringError, known
 from edakit.saga import Saga
 from edakit.service import Service
 from edakit.sim.buses import Bus
+from edakit.stream.transactions import ISOLATIONS
 from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
@@ -34,7 +35,14 @@ class Deployment:
     commit: str | float = "after"
     ack_every: int = 1
     filter: Any = None
+    isolation: str = "read_uncommitted"
     saga: Saga | None = None
+
+    @property
+    def transactional(self) -> bool:
+        """Whether what it publishes belongs to transactions."""
+        producer = getattr(self.outlet, "producers", {}).get(self.service.name)
+        return producer is not None and producer.transactional
 
     def __post_init__(self) -> None:
         for name, value in (
@@ -69,6 +77,8 @@ class Deployment:
             )
         if self.on_error not in ("requeue", "reject"):
             raise WiringError(known("on_error", self.on_error, ["requeue", "reject"]))
+        if self.isolation not in ISOLATIONS:
+            raise WiringError(known("isolation", self.isolation, ISOLATIONS))
         if not isinstance(self.commit, str):
             nanoseconds(self.commit, "commit")
             if self.home.kind != "stream":

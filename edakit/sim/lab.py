@@ -117,6 +117,7 @@ class Lab(World):
         commit: str | float = "after",
         ack_every: int = 1,
         filter: Any = None,
+        isolation: str = "read_uncommitted",
         log: str | Path | SagaLog | None = None,
     ) -> Deployment:
         """Let a service run on a broker (one queue, instances compete), a stream (one group) or a server (instances in turn).
@@ -125,9 +126,9 @@ class Lab(World):
         once in an instance (default 1; server: its threads). publishes: where `ctx.publish` goes, if not to `on`. retry: tries before
         a failure is reported. on_error: "requeue" or "reject" what failed; delivery_limit: so many deliveries, then it is a dead letter
         (dead_letter=False: thrown away; a name: sent to that queue). commit: "after" or "before" the handler (the ack of a broker, the
-        offset of a stream), or, on a stream, seconds between auto-commits. ack_every: on a broker, one ack for so many.
-        filter: on a bus, a content pattern or filter policy besides the event types. log: of a saga, an SQLite file; runs that another
-        process has left open in it are gone on with.
+        offset of a stream), or, on a stream, seconds between auto-commits. ack_every: on a broker, one ack for so many. filter: on a bus,
+        a content pattern or filter policy besides the event types. isolation: on a stream, "read_committed" (nothing open or aborted).
+        log: of a saga, an SQLite file; what another process has left open in it is gone on with.
         Raises WiringError for a service that is deployed already or an `on` of another lab.
         """
         if not isinstance(service, (Service, Saga)):
@@ -135,9 +136,7 @@ class Lab(World):
         self.check_open(f"deploy {service.name!r}")
         if service.name in self.deployments:
             place = self.deployments[service.name].home.name
-            raise WiringError(
-                f"{service.name} is deployed on {place} already: for more copies use instances=, for another service another name"
-            )
+            raise WiringError(f"{service.name} is deployed on {place} already: use instances= for more copies, or another name")
         self._free(service.name)
         if self.homes.get(getattr(on, "name", "")) is not on:
             raise WiringError(f"on={on!r}: give a broker, stream, bus or server made by this lab, such as lab.broker('shop')")
@@ -165,6 +164,7 @@ class Lab(World):
             commit=commit,
             ack_every=ack_every,
             filter=filter,
+            isolation=isolation,
             saga=saga,
         )
         self.deployments[plain.name] = deployment

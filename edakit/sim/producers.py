@@ -19,6 +19,7 @@ class Sender:
     def __init__(self, stream: "Topic", name: str, number: int, producer: Producer) -> None:
         self.stream, self.kernel, self.name, self.number, self.producer = stream, stream.kernel, name, number, producer
         self.instance = stream.lab.instances.get(name)
+        self.whole = True  # whether no batch has been given up
         self.lines: dict[int, Line] = {}
         self.linger, self.backoff = nanoseconds(producer.linger), nanoseconds(producer.backoff)
         self.timeout = nanoseconds(producer.timeout)
@@ -61,18 +62,25 @@ class Sender:
         stream, acks = self.stream, self.producer.acks
         if stream.retention:
             stream.retention.look(stream)
-        why = stream.refuses(partition, acks)
-        if not why and self.producer.idempotence:
-            why = stream.sequences(partition).check(self.number, batch)
+        why = self.check(partition, batch)
         for event, since in batch.records:
             if why:
                 stream.add(self.kernel.ns, "decline", stream.logs[partition].place, self.name, event, 0, since, why)
             else:
-                stream.write(partition, event, since)
+                self.write(partition, event, since)
         if acks != 0:
             stream.when_safe(partition, acks, batch.records, why, partial(self._answer, partition, batch))
         if not why:
             stream.written(partition)
+
+    def check(self, partition: int, batch: Batch) -> str:
+        """Why a batch is not taken; "" if it is the next one."""
+        why = self.stream.refuses(partition, self.producer.acks)
+        return why or (self.stream.sequences(partition).check(self.number, batch) if self.producer.idempotence else "")
+
+    def write(self, partition: int, event: Event, since: int) -> None:
+        """Append a record."""
+        self.stream.write(partition, event, since)
 
     def _answer(self, partition: int, batch: Batch, why: str) -> None:
         stream, event = self.stream, batch.records[0][0]
@@ -96,6 +104,7 @@ class Sender:
         """A batch comes again, after a pause; or it is given up: nobody knows then whether it was written."""
         self._unwatch(batch)
         given_up = self.lines[partition].failed(batch, why)
+        self.whole = self.whole and not given_up
         for each in given_up:
             self._unwatch(each)
             for event, since in each.records:

@@ -10,11 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edakit.chance import Duration, draw
-from edakit.errors import ArgumentError
+from edakit.errors import ArgumentError, WiringError
 from edakit.event import Event
 from edakit.sim.kernel import Task
 from edakit.sim.streams import Stream
 from edakit.stream.log import Log
+from edakit.stream.producer import Producer
 from edakit.stream.replicas import LoggedSequences, ReplicatedLog
 from edakit.units import SECOND, nanoseconds
 
@@ -93,6 +94,12 @@ class ReplicatedStream(Stream):
     def new_log(self, number: int, segment: int) -> Log:
         """A partition with its copies."""
         return ReplicatedLog(f"{self.name}/{number}", segment, self.count)
+
+    def producer(self, name: str, producer: Producer) -> None:
+        """As for any stream, without transactions: what a new leader knows of them is not modelled."""
+        if producer.transactional:
+            raise WiringError(f"{self.name} has copies: transactions are for streams without replicas=, flush= and the like")
+        super().producer(name, producer)
 
     def sequences(self, number: int) -> LoggedSequences:
         """What a partition knows of its idempotent producers."""

@@ -325,6 +325,20 @@ class SimContext:
         """`async with ctx.timeout(2):` raises TimeoutError where the block stands after so many virtual seconds."""
         return Deadline(self.instance.kernel, seconds)
 
+    def transaction(self) -> AbstractAsyncContextManager[None]:
+        """All that is published in the block, and the offset of the event at hand, become visible together, or not at all (KIP-98).
+
+        Raises WiringError unless the service has a Producer(transactional=True); at its end CallRefused if it had to be aborted.
+        """
+        outlet: Any = self.outlet()
+        if outlet.kind != "stream":
+            raise WiringError(
+                f"{self.instance.service.name} publishes to {outlet.name}, a {outlet.kind}: only a stream has transactions"
+            )
+        self.verb("transaction")
+        begun: AbstractAsyncContextManager[None] = outlet.transaction(self)
+        return begun
+
     def log(self, text: str) -> None:
         """Leave a line in the trace."""
         instance = self.instance

@@ -222,11 +222,7 @@ class Stream(Topic):
             if position < log.start or position > log.end:
                 position = self._reset(group, number, instance.name)
             most = self.quota.read(group.name, number, log, position, room, self.kernel.ns) if self.quota else room
-            for offset, event in (
-                self.transactions.part(number).scan(position, most, instance.deployment.isolation)
-                if self.transactions
-                else log.scan(position, most)
-            ):
+            for offset, event in self.scan(number, position, most, instance.deployment.isolation):
                 record = Record(group.name, number, log.place, offset, event, 1)
                 group.position[number] = offset + 1
                 room -= 1
@@ -242,8 +238,7 @@ class Stream(Topic):
             member.watch = self.kernel.spawn(
                 f"{instance.name}'s poll timeout", alarm, self.kernel, self.patience, self.evict, member
             )
-        member.came.clear()
-        member.receive = member.in_order if instance.deployment.transactional else instance.receive
+        member.came, member.receive = {}, member.in_order if instance.deployment.transactional else instance.receive
         for record in list(member.batch):
             if commit == "before":
                 self._commit(group, record.partition, record.tag + 1, instance.name)
@@ -320,12 +315,13 @@ class Stream(Topic):
         self.poll_soon(member)
 
     def commit_handled(self, instance: Instance, record: Record) -> bool:
-        """Commit a record within a transaction; False if the instance is not, or no longer, its reader (KIP-447)."""
+        """Commit a record within a transaction; False if the instance is no longer its reader (KIP-447) or has not done one before it."""
         member = self.members.get(instance.name)
-        if member is None or member.out or record not in member.batch:
-            return False
-        self._commit(member.group, record.partition, record.tag + 1, instance.name)
-        return True
+        batch = member.batch if member and not member.out else []
+        next_one = next((each for each in batch if each.partition == record.partition), None) is record
+        if next_one:
+            self._commit(self.groups[record.group], record.partition, record.tag + 1, instance.name)
+        return next_one
 
     def _late(self, member: Member, record: Record) -> None:
         """A member that was put out has finished a record: that counts for nothing. After its last one it joins again."""

@@ -1,6 +1,6 @@
 """The writing side of a stream in virtual time: which partition, in what order, and when a producer is told that it is safe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from edakit.errors import ArgumentError, CallRefused, CallTimeout, WiringError
@@ -9,6 +9,7 @@ from edakit.service import checked_name
 from edakit.sim.kernel import Task
 from edakit.sim.producers import Sender
 from edakit.sim.retention import Retention
+from edakit.sim.transactions import Coordinator, Transaction, TransactionalSender
 from edakit.sim.world import PATIENCE
 from edakit.stream.log import Log
 from edakit.stream.partition import Hash, partition_for
@@ -17,6 +18,7 @@ from edakit.trace import service_of
 from edakit.units import SECOND
 
 if TYPE_CHECKING:
+    from edakit.sim.runtime import SimContext
     from edakit.sim.world import World
 
 
@@ -37,7 +39,8 @@ class Topic:
         self.inline = False  # whether what services publish goes through `run_inline`: once anybody has a producer of their own
         self.hash: Hash = partition_for
         self._turn, self._sticky, self._run = 0, sticky, 0
-        self._producers: dict[str, Producer] = {}  # by client or service
+        self.producers: dict[str, Producer] = {}  # by client or service
+        self.transactions: Coordinator | None = None  # once anybody has a transactional producer
         self._senders: dict[str, Sender] = {}  # by client or instance
         self._sequences: dict[int, Sequences] = {}  # by partition
         self._ids = 0
@@ -50,14 +53,16 @@ class Topic:
         self.lab.check_open("configure a producer")
         if not isinstance(producer, Producer):
             raise ArgumentError(f"producer={producer!r}: give how to send, such as Producer(acks=1, idempotence=False)")
-        self._producers[name] = producer
+        if producer.transactional:
+            self.transactions = self.transactions or Coordinator(self)
+        self.producers[name] = producer
         self.inline = True
 
     def publish(self, type: str, data: Any = None, key: str | int | None = None, *, source: str = "client") -> Event:
         """Publish from outside, as a client does: the event is on its way when the lab runs."""
         event = self.lab.event(type, data, key, self.lab.client(source), None)
-        if source in self._producers:
-            self._sender(source, self._producers[source]).publish(event)
+        if source in self.producers:
+            self.sender(source, self.producers[source]).publish(event)
         else:
             self.network.send("publish", source, self.name, event, self.accept, event, self.kernel.ns)
         return event
@@ -67,10 +72,10 @@ class Topic:
 
         Raises CallRefused if it was not taken, CallTimeout if that cannot be said.
         """
-        producer = self._producers.get(service_of(event.source))
+        producer = self.producers.get(service_of(event.source))
         task, ticket, ns = self.kernel.current, self.kernel.ticket(), self.kernel.ns
         if producer:
-            self._sender(event.source, producer).publish(event, (task, ticket))
+            self.sender(event.source, producer).publish(event, (task, ticket))
         else:
             self.network.send("publish", event.source, self.name, event, self.accept, event, ns, (event.source, task, ticket))
             if self.network.disturbed:
@@ -82,13 +87,30 @@ class Topic:
             waited = (self.kernel.ns - ns) / SECOND
             raise CallTimeout(f"{self.name} has not confirmed {event.id} within {waited:g} s: it may have it or not")
 
-    def _sender(self, name: str, producer: Producer) -> Sender:
+    def transaction(self, ctx: "SimContext") -> Transaction:
+        """Begin a transaction for a handler. Raises WiringError unless its service may have one, and has one handler at once."""
+        name, deployment = ctx.instance.service.name, ctx.instance.deployment
+        producer = self.producers.get(name)
+        if producer is None or not producer.transactional or deployment.concurrency > 1:
+            raise WiringError(
+                f"{name} has no transactions: it needs {self.name}.producer({name!r}, Producer(transactional=True)) and concurrency=1"
+            )
+        sender = self.sender(ctx.instance.name, producer)
+        assert isinstance(sender, TransactionalSender), "by its producer"
+        return Transaction(ctx, sender)
+
+    def sender(self, name: str, producer: Producer) -> Sender:
         """The producer that runs under a name now: that of a dead instance is as dead as it."""
         found = self._senders.get(name)
         if found is None or found.producer is not producer or found.instance is not self.lab.instances.get(name):
             self._ids += 1
-            found = self._senders[name] = Sender(self, name, self._ids, producer)
+            kind = TransactionalSender if producer.transactional else Sender
+            found = self._senders[name] = kind(self, name, self._ids, producer)
         return found
+
+    def forget(self, sender: Sender) -> None:
+        """Give up a producer that is fenced or has a gap: the next one under its name begins anew."""
+        self._senders.pop(sender.name, None)
 
     def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
         """Append an event to the partition of its key; without a key the partitions take turns."""
@@ -130,6 +152,12 @@ class Topic:
     ) -> None:
         """Answer when records are as safe as `acks` asks for: where the leader is alone, now."""
         answer(why)
+
+    def scan(self, number: int, offset: int, most: int, isolation: str) -> Iterable[tuple[int, Event]]:
+        """At most so many records of a partition from an offset on, for a reader with this isolation."""
+        if self.transactions:
+            return self.transactions.part(number).scan(offset, most, isolation)
+        return self.logs[number].scan(offset, most)
 
     def written(self, number: int) -> None:
         """There is something new to read in a partition."""

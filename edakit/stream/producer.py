@@ -23,7 +23,8 @@ class Producer:
     acks: 0 (wait for nothing), 1 (the leader has it) or "all" (all in-sync replicas have it; without `replicas=` the leader is
     alone, and 1 and "all" wait for the same). in_flight: batches on their way to one partition at once. timeout: seconds until a
     batch without an answer is sent again, at most `retries` times, `backoff` seconds later.
-    linger: seconds to wait for a batch to fill.
+    linger: seconds to wait for a batch to fill. transactional: what a service publishes belongs to transactions, see
+    `edakit.sim.transactions`; one that is open for transaction_timeout seconds is aborted.
     """
 
     acks: Literal[0, 1, "all"] = "all"
@@ -34,6 +35,8 @@ class Producer:
     batch: int = 100
     timeout: float = 30
     backoff: float = 0.1
+    transactional: bool = False
+    transaction_timeout: float = 60
 
     def __post_init__(self) -> None:
         if self.acks not in (0, 1, "all"):
@@ -42,8 +45,10 @@ class Producer:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ArgumentError(f"Producer({name}={value!r}): a whole number, {least} or more")
-        for name in ("linger", "timeout", "backoff"):
+        for name in ("linger", "timeout", "backoff", "transaction_timeout"):
             nanoseconds(getattr(self, name), name)
+        if self.transactional and not self.idempotence:
+            raise ArgumentError("Producer(transactional=True, idempotence=False): a transaction needs idempotence")
         if self.idempotence and (self.acks != "all" or self.in_flight > 5 or not self.retries):
             raise ArgumentError(
                 f"Producer(acks={self.acks!r}, in_flight={self.in_flight}, retries={self.retries}): idempotence needs acks='all', "
@@ -101,7 +106,7 @@ class Line:
         """
         self.flying.remove(batch)
         batch.gap = why == "out of order"
-        if batch.tries <= self.producer.retries:
+        if batch.tries <= self.producer.retries and why != "fenced":
             earlier = [each for each in self.waiting if self.producer.idempotence and each.tries and each.first < batch.first]
             self.waiting.insert(len(earlier), batch)
             if self.waiting[0].gap and not self.flying:

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from shop.stranger import MOST, Stranger, TooMany
+from shop.stranger import MOST, SYSTEMS, Stranger, TooMany
 
 from edakit import probe
 
@@ -15,8 +15,8 @@ a restart with one message unfinished, and later ones finished, what comes back:
 
 You have `system.join(reader)`, `.publish(1, 2, 3)`, `.handed(reader)` (sorted numbers, since the last look), `.finish(reader, 2, 3)`
 or `.finish(reader)` for all it holds, `.restart(reader)` and `.rewind(reader)`: 25 operations in all. A reader that joins may begin
-at now, and one that holds something unfinished may get nothing more. The name is not told; the check hands you one system after
-the other.
+at now; one that holds something unfinished may get nothing more; what is held for long may be handed out again. The name is not
+told; the check hands you one system after the other.
 """
 ANSWER = "place"
 STUB = """
@@ -37,7 +37,7 @@ def place(system):
     system.finish("a")
     system.join("b")
     system.publish(4)
-    copy = system.handed("a") == system.handed("b")
+    copy = 4 in system.handed("a") and 4 in system.handed("b")
     return copy, again, ack
 """
 SKELETON = """
@@ -74,12 +74,12 @@ def place(system):
     ),
     "leaves the last message": ("wrong value", {'"a", 2, 3)': '"a", 1, 2)', "back == [1]": "back == [3]"}),
     "every restart gives back": ("wrong value", {'"none" if not back else ': ""}),
-    "asks one reader alone": ("wrong value", {'system.handed("a") == system.handed("b")': 'system.handed("a") == [4]'}),
+    "asks one reader alone": ("wrong value", {' and 4 in system.handed("b")': ""}),
     "two copies because both have been handed something": (
         "wrong value",
         {
             "publish(4)": "publish(4, 5, 6, 7)",
-            'system.handed("a") == system.handed("b")': 'bool(system.handed("a") and system.handed("b"))',
+            '4 in system.handed("a") and 4 in system.handed("b")': 'bool(system.handed("a") and system.handed("b"))',
         },
     ),
     "finishes nothing before the restart": ("wrong value", {'    system.finish("a", 2, 3)\n': ""}),
@@ -105,18 +105,17 @@ OTHERS = (
     "message 1 and 3 finished and 2 not: then an offset gives back 2 and 3",
 )
 PLANS = 40
-SYSTEMS = ("rabbitmq", "rabbitmq-stream", "kafka", "sns", "sqs", "redis-pubsub")
 
 
 @cache
 def truth(like):
     """Where the probes of the kit place it."""
-    axes = probe.axes([like])[0]
+    axes = probe.axes({like: SYSTEMS[like]})[0]
     return axes["second reader"] == "copy", axes["yesterday"] == "again", axes["ack"]
 
 
 def plan(random):
-    return [{"system": random.choice(SYSTEMS)}], []
+    return [{"system": random.choice(list(SYSTEMS))}], []
 
 
 def trial(answers, case):

@@ -20,7 +20,7 @@ def gaps(
     lost: float = 0.01,
     late: float = 0.1,
     compare: bool = False,
-    count: int = 50,
+    count: int = 40,
 ) -> None:
     """Orders of three steps. lost: the share of events that never reach the broker; late: that leave half a second late, on average.
 
@@ -49,13 +49,12 @@ def gaps(
     async def hear(event: Event, ctx: Context) -> None:
         key = str(event.key)
         apply(order.accept(key, event.data["version"], event.data, ctx.now), ctx)
-        if policy == "wait" or key not in order.held():
-            return
-        await ctx.sleep(timeout)
-        due = order.due(ctx.now)
-        apply([data for _, data in due.ready], ctx)
-        for missing, version in due.refetch:
-            await ask(str(missing), version, ctx, "asks")
+        while policy != "wait" and key in order.held():
+            await ctx.sleep(timeout)
+            due = order.due(ctx.now)
+            apply([data for _, data in due.ready], ctx)
+            for missing, version in due.refetch:
+                await ask(str(missing), version, ctx, "asks")
 
     @desk.on("day.closed")
     async def check(event: Event, ctx: Context) -> None:

@@ -8,7 +8,7 @@ from edakit.measure import groups
 from edakit.plot.canvas import Canvas
 from edakit.plot.style import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, Picture, look, plain
 from edakit.state import State, fold
-from shop import eight_orders, readers, ticker
+from shop import absences, eight_orders, readers, ticker
 
 LATE = 10.6  # virtual seconds: just after the last of ten orders
 LEFT, CELL, LINE = 168, 48, 27  # pixels
@@ -18,7 +18,7 @@ def ten(labs: Lab | Mapping[str, Lab], at: float = LATE) -> Picture:
     """Ten orders at a moment. A queue: full dots are kept, hollow ones are gone. A log: all dots stay, and groups have bookmarks."""
     labs = {"": labs} if isinstance(labs, Lab) else dict(labs)
     streams = {name: "orders" in lab.homes for name, lab in labs.items()}
-    canvas = Canvas(height=30 + sum((5 + stream) * LINE + 24 for stream in streams.values()))
+    canvas = Canvas(height=30 + sum((5 + stream) * LINE + 10 for stream in streams.values()))
     y, twin = 24.0, [f"after {at:g} s, of ten orders:"]
     for name, lab in labs.items():
         state = lab.trace.state_at(at)
@@ -31,7 +31,7 @@ def ten(labs: Lab | Mapping[str, Lab], at: float = LATE) -> Picture:
             y += LINE
         else:
             twin += _queues(canvas, lab, state, at, y)
-        y += 4 * LINE + 24
+        y += 4 * LINE + 10
     return canvas.picture("\n".join(twin))
 
 
@@ -172,7 +172,7 @@ def stores(labs: Mapping[str, Lab]) -> Picture:
             axes.set_yticks([0, 1_000], ["0", "1,000"])
             axes.tick_params(labelbottom=n == len(labs) - 1)
             axes.set_ylabel(f"{name}  ", rotation=0, ha="right", va="center")
-            got = readers.read_twice(lab)
+            got = absences.read_twice(lab)
             axes.annotate(
                 f"got {got['got']:,}, again {got['got again']:,}",
                 (1.02, 0.5),
@@ -237,10 +237,10 @@ ABSENCES = (0, 30, 60, 90, 120)
 CONTRACTS = {"redis-pubsub": "Redis Pub/Sub", "sns-http": "SNS to an HTTP endpoint", "rabbitmq": "RabbitMQ queue"}
 
 
-def absences() -> Picture:
+def by_absence() -> Picture:
     """Orders lost, one a second, by how long the reader was away: a run for each point."""
     runs = {
-        (like, away): run(readers.absent, seed=42, like=like, outage=away, every=1)
+        (like, away): run(absences.absent, seed=42, like=like, outage=away, every=1)
         for like in CONTRACTS
         for away in ABSENCES
         if away

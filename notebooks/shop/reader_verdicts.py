@@ -5,7 +5,7 @@ from typing import Any
 
 from edakit import Lab, measure
 from edakit.evidence import Sweep
-from shop import readers, routes, ticker
+from shop import absences, eight_orders, readers, routes, ticker
 from shop.verdicts import Claim
 
 PUBSUB_AND_STREAMING = {
@@ -57,7 +57,7 @@ WHY: dict[str, dict[Any, str]] = {  # for each prediction: what would have had t
     },
     "mixed": {
         "1 queue, 1 worker": "one worker would have to overtake itself",
-        "4 partitions": "two workers would have to read one partition",
+        "4 partitions, 4 workers": "two workers would have to read one partition",
     },
     "away": {0: "the tries would have to go on for ever", 900: "there would have to be no tries after the first"},
     "age": {"0.2 s": "the page would have to skip what is old", "5 s": "the queue would have to stop growing"},
@@ -83,7 +83,7 @@ def log(newcomers: Mapping[str, Lab], away: Lab) -> str:
 def both_many(both: Mapping[str, Lab], held: Mapping[str, Lab]) -> str:
     """Q2.1: both are one-to-many, both can be stored."""
     many = {kind: sum(len(readers.got(lab, name)) == 10 for name in readers.FIRST) for kind, lab in both.items()}
-    kept = readers.read_twice(held[readers.STORES[0]])["got"]
+    kept = absences.read_twice(held[absences.STORES[0]])["got"]
     return (
         f"services with a copy of all: {many['broker']} (broker), {many['stream']} (log); a queue kept {kept:,} through a restart"
     )
@@ -94,12 +94,18 @@ def mean(sweep: Sweep, figure: str) -> measure.Spread:
     return measure.Spread(*sweep.spread(figure))
 
 
+def deliveries(acked: Lab) -> str:
+    """The option of the prediction nearest to how many deliveries there were."""
+    found, options = len(acked.trace.where("deliver")), ("1,000", "3,000", "about 3,030", "6,000")
+    return min(options, key=lambda option: abs(int(option.split()[-1].replace(",", "")) - found))
+
+
 def once(twice: Sweep, never: Sweep) -> str:
     """C3.2: copies that came twice, or never."""
     clean = sum(row["more than once"] == 0 for row in twice)
     return (
-        f"of {mean(twice, 'copies')} copies {mean(twice, 'more than once')} came more than once, {clean} of {len(twice):,} runs were clean; "
-        f"at most once: {mean(never, 'never')} never came"
+        f"of {mean(twice, 'copies')} copies {mean(twice, 'more than once')} came more than once, {clean} of {len(twice):,} runs "
+        f"were clean; at most once: {mean(never, 'never')} never came"
     )
 
 
@@ -116,14 +122,20 @@ def logs(grid: Sequence[Mapping[str, str]]) -> str:
 
 def survives(held: Mapping[str, Lab]) -> str:
     """Q2.2: what is there after the restart."""
-    return "; ".join(f"{store}: {readers.read_twice(lab)['got']:,}" for store, lab in held.items() if store != "stream")
+    return "; ".join(f"{store}: {absences.read_twice(lab)['got']:,}" for store, lab in held.items() if store != "stream")
 
 
 def switches(held: Mapping[str, Lab]) -> str:
     """The option of the prediction that the restart bears out."""
-    got = {store: readers.read_twice(lab)["got"] > 0 for store, lab in held.items()}
+    got = {store: absences.read_twice(lab)["got"] > 0 for store, lab in held.items()}
     queue, message = got["durable, transient"], got["not durable, persistent"]
     return "either" if queue and message else "the queue" if queue else "the message" if message else "both together"
+
+
+def mixed_up(paths: Mapping[str, Lab]) -> str:
+    """The path, and there is one, on which events of one order are inverted."""
+    (found,) = [path for path, lab in paths.items() if eight_orders.inversions(lab)["within an order %"] > 0]
+    return found
 
 
 def order(paths: Mapping[str, Sweep]) -> str:
@@ -169,9 +181,13 @@ def again(rows: Sequence[Mapping[str, Any]]) -> str:
     """Q2.6: what a second reading does."""
     by = {row["handler"]: row for row in rows}
     return (
-        f"view equal: {by['sums']['view equal']}; with the clock in it: {by['reads the clock']['view equal']}; "
+        f"view equal: {_yes(by['sums']['view equal'])}; with the clock in it: {_yes(by['reads the clock']['view equal'])}; "
         f"mails {by['sends mail']['mails after']:,} for {by['sends mail']['mails']:,} orders"
     )
+
+
+def _yes(equal: bool) -> str:
+    return "yes" if equal else "no"
 
 
 def routing(labs: Mapping[str, Lab]) -> str:

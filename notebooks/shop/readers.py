@@ -1,4 +1,4 @@
-"""Who has read what: a newcomer, a reader that was away, several copies, nobody at home. Notebook 02, scenes 1, 2, 4 and 6.
+"""Who has read what: a newcomer, a reader that is away for too long, copies that come twice or never. Notebook 02, scenes 1 and 2.
 
 Every scenario is one broker, bus or stream of orders and the services that listen. What is measured is which orders they got.
 """
@@ -32,9 +32,6 @@ def got(lab: Lab, name: str) -> list[str]:
     return list(dict.fromkeys(row.event.key for row in rows))
 
 
-# -- a newcomer
-
-
 def ten_orders(lab: Lab, kind: str = "stream", seek: str | int = "earliest", slow: float = 2.0) -> None:
     """An order each second, 1 to 10, for three services; `fraud` joins at 5.5 s.
 
@@ -58,9 +55,6 @@ def received(labs: dict[str, Lab]) -> list[dict[str, Any]]:
     return [{"": name, **{kind: len(got(lab, name)) for kind, lab in labs.items()}} for name in (*FIRST, "fraud")]
 
 
-# -- a reader that is away for longer than the log keeps
-
-
 def retained(lab: Lab, retention: int = 60, away: int = 90, reset: str = "earliest") -> None:
     """Ten orders a second; `payment` is off from second 10 on, for `away` seconds, and the log keeps `retention` seconds.
 
@@ -76,9 +70,6 @@ def retained(lab: Lab, retention: int = 60, away: int = 90, reset: str = "earlie
 def missed(lab: Lab) -> int:
     """Orders that payment never worked on."""
     return len(lab.trace.events("order.placed")) - len({row.event.id for row in lab.trace.where("handle", who="payment")})
-
-
-# -- three subscriptions of two instances
 
 
 def three_by_two(lab: Lab, like: str = "rabbitmq", away: float = 0, orders: int = 1_000, once: bool = False) -> None:
@@ -116,59 +107,3 @@ def copies(lab: Lab) -> dict[str, float]:
         "never": times[0],
         "work done": len(lab.trace.where("log", note="done")),
     }
-
-
-# -- nobody at home, and a restart
-
-STORES = ("durable, persistent", "durable, transient", "not durable, persistent", "redis-pubsub", "stream")
-
-
-def nobody_home(lab: Lab, store: str = "durable, persistent", orders: int = 1_000) -> None:
-    """A hundred orders a second while `payment` is off. At 15 s the broker is restarted, at 20 s payment comes.
-
-    At 40 s it starts again and asks for everything once more: on a stream by seeking, elsewhere by connecting.
-    """
-    payment = listener("payment")
-    if store == "redis-pubsub":
-        shop: Any = lab.bus("shop", like=store)
-    elif store == "stream":
-        shop = lab.stream("shop", like="kafka", start="earliest")
-    else:
-        shop = lab.broker("shop", like="rabbitmq")
-        shop.queue("payment", durable=store.startswith("durable"))
-        lab.crash("shop", at=15, restart_after=2)
-    options = {"persistent": False} if store.endswith("transient") else {}
-
-    def place(n: int) -> None:
-        shop.publish("order.placed", {"order": n}, key=n, **options)
-
-    def again() -> None:
-        lab.crash("payment")
-        lab.restart("payment")
-        if store == "stream":
-            shop.seek("payment", to="earliest")
-
-    for n in range(orders):
-        lab.at(0.01 * n, place, n + 1)
-    lab.at(20, lambda: lab.deploy(payment, on=shop))
-    lab.at(40, again)
-
-
-def read_twice(lab: Lab) -> dict[str, int]:
-    """Orders that payment got at first, and when it asked again."""
-    rows = lab.trace.where(["deliver", "fetch"], who="payment")
-    return {"got": sum(row.time < 40 for row in rows), "got again": sum(row.time >= 40 for row in rows)}
-
-
-# -- an absence
-
-
-def absent(lab: Lab, like: str = "rabbitmq", outage: int = 10, every: float = 0.1) -> None:
-    """An order `every` so many seconds; `payment` is off for `outage` seconds, from second 5 on.
-
-    like: "rabbitmq", "redis-pubsub", "sns-http" (payment is an HTTP endpoint), "sns" (a queue before it).
-    """
-    shop: Any = lab.broker("shop", like=like) if like == "rabbitmq" else lab.bus("shop", like=like)
-    lab.deploy(listener("payment"), on=shop)
-    lab.crash("payment", at=5, restart_after=outage)
-    lab.workload(shop, "order.placed", every=every, count=int((10 + outage) / every), key="order")

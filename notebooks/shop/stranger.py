@@ -8,9 +8,21 @@ from typing import Any
 from edakit import EdakitError, Lab, Service
 from edakit.presets import PRESETS
 
+SYSTEMS: dict[str, dict[str, Any]] = {  # what can be behind it
+    "rabbitmq": {},
+    "rabbitmq-stream": {},
+    "kafka": {},
+    "kafka-share": {},
+    "sns": {},
+    "sqs": {},
+    "kinesis": {},
+    "redis-pubsub": {},
+    "redis-stream": {"claim_idle": 30},
+}
 MOST = 25  # operations
+HANDED = ("deliver", "fetch", "acquire")  # rows that say so: of a queue, a partition, a share group
 SOON = 0.2  # virtual seconds that an operation takes
-RECOVERY = 100  # and a restart, until all that was not finished has come back
+RECOVERY = 70  # and a restart, until all that was not finished has come back
 
 
 class TooMany(EdakitError):
@@ -26,7 +38,7 @@ class Stranger:
         self.operations = 0
         self.lab = Lab(seed)
         build: Any = {"broker": self.lab.broker, "stream": self.lab.stream, "bus": self.lab.bus}[PRESETS[like].kind]
-        self._home = build("system", like=like)
+        self._home = build("system", like=like, **SYSTEMS[like])
         self._seen: dict[str, int] = {}
         self._finished: dict[str, set[int]] = {}
 
@@ -51,14 +63,14 @@ class Stranger:
     def handed(self, reader: str) -> list[int]:
         """The numbers handed to a reader since the last look (or its restart, or rewind), each once, sorted."""
         self._pass()
-        rows = self.lab.trace.where(["deliver", "fetch"], who=reader)
+        rows = self.lab.trace.where(HANDED, who=reader)
         new = [row.event.data["n"] for row in list(rows)[self._seen.get(reader, 0) :]]
         self._seen[reader] = len(rows)
         return sorted(set(new))
 
     def finish(self, reader: str, *numbers: int) -> None:
         """The reader is done with these, or with all it holds: it acknowledges them, in whatever way the system has."""
-        held = [row.event.data["n"] for row in self.lab.trace.where(["deliver", "fetch"], who=reader)]
+        held = [row.event.data["n"] for row in self.lab.trace.where(HANDED, who=reader)]
         self._finished[reader].update(numbers or held)
         self._pass()
 
@@ -78,7 +90,7 @@ class Stranger:
         self._pass(RECOVERY)
 
     def _forget(self, reader: str) -> None:
-        self._seen[reader] = len(self.lab.trace.where(["deliver", "fetch"], who=reader))
+        self._seen[reader] = len(self.lab.trace.where(HANDED, who=reader))
         self._finished[reader].clear()
 
     def _pass(self, seconds: float = SOON) -> None:

@@ -168,7 +168,7 @@ def growth(lab: Lab) -> Picture:
         chosen = max(wrong, key=lambda order: _overtaken(order, ends), default=None)
         if chosen is not None:
             _story(axes, trace, chosen, ends)
-        axes.set_yticks(range(4), range(4))
+        axes.set_yticks(range(4), ["0", "1", "2", "3"])
         axes.set_ylabel("partition")
         axes.set_ylim(3.45, -1.05)
         axes.set_xlim(0, opened + 5)
@@ -309,7 +309,13 @@ def holes(labs: Mapping[str, Lab]) -> Picture:
                 elif version in heard[order]:
                     canvas.box(box, "#fbe3b5", ORANGE, "///", 1.5)
                 else:
-                    corners = [(box[0], box[1]), (box[2], box[1]), (box[2], box[3]), (box[0], box[3]), (box[0], box[1])]
+                    corners: list[tuple[float, float]] = [
+                        (box[0], box[1]),
+                        (box[2], box[1]),
+                        (box[2], box[3]),
+                        (box[0], box[3]),
+                        (box[0], box[1]),
+                    ]
                     canvas.line(corners, RED, 1.6, dash=(0, (3, 2)))
                 canvas.text(
                     left + 20, y, version if version in heard[order] or known else "?", RED if not known else INK, 11, ha="center"
