@@ -31,8 +31,8 @@ def questions(lab):
     yield Question(
         "Two instances of payment on one queue get:",
         {
-            "a copy each": "That takes two queues, with a binding each.",
             "one copy between them": "They compete: a queue is one subscription, however many read it.",
+            "a copy each": "That takes two queues, with a binding each.",
             "every second type of event": "What reaches the queue is a matter of bindings; who gets it, of who is free.",
         },
         "one copy between them",
@@ -41,8 +41,8 @@ def questions(lab):
         "A durable queue holds 1,000 transient messages; the broker restarts. It then holds:",
         {
             "1,000": "The queue came back, its messages did not: nobody wrote them to disk.",
-            "none": "Durable is the queue; persistent is each message. It takes both.",
             "about half": "Persistence is a property of each message; these all lack it.",
+            "none": "Durable is the queue; persistent is each message. It takes both.",
         },
         "none",
     )
@@ -60,7 +60,7 @@ def questions(lab):
         {
             "Who gets a copy?": "Both can give one to each subscriber.",
             "What does a read do?": "On a queue it takes your copy away, on a log it moves your bookmark.",
-            "How fast is it?": "Both can be either.",
+            "How fast is it?": "Either can be fast, or slow; that tells nothing.",
         },
         "What does a read do?",
     )
