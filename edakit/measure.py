@@ -146,7 +146,13 @@ def backlog(trace: Trace, place: str) -> Series:
 
 def queues(trace: Trace) -> list[str]:
     """The queues of the trace, as "broker/queue", in order of first sight."""
-    return list(dict.fromkeys(f"{row.place}/{name}" for row in trace if row.kind == "publish" for name in row.note.split()))
+    found: dict[str, None] = {}
+    for row in trace:
+        if row.kind == "publish":
+            found.update(dict.fromkeys(f"{row.place}/{name}" for name in row.note.split()))
+        elif row.kind == "hop":
+            found[row.place] = None
+    return list(found)
 
 
 def drain(trace: Trace, place: str) -> float | None:

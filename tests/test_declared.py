@@ -246,6 +246,17 @@ def test_a_classic_queue_puts_a_return_at_its_old_place_and_a_quorum_queue_at_th
         assert [e.key for e, _ in queue.ready] == expected
 
 
+@pytest.mark.parametrize("type", ["classic", "quorum"])
+def test_what_a_consumer_held_that_is_gone_is_in_its_old_order_again(type):
+    queue, consumer = filled(*(message(n) for n in range(5)), type=type), Consumer("payment", 4)
+    queue.join(consumer)
+    for _ in range(4):
+        queue.next()
+    for delivery in queue.leave(consumer):
+        queue.nack(delivery)
+    assert [e.key for e, _ in queue.ready] == ["0", "1", "2", "3", "4"]
+
+
 def test_the_history_of_deaths_counts_a_queue_and_reason_once_the_latest_first():
     deaths = record_death((), "work", "rejected", 1)
     deaths = record_death(deaths, "wait", "expired", 2)

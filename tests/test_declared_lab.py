@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_state import Watched
 
-from edakit import Exponential, Faults, Lab, Service
+from edakit import Exponential, Faults, Lab, Service, measure
 from edakit.errors import WiringError
 from edakit.player.facts import Ledger, facts
 from edakit.state import State, fold
@@ -410,3 +410,13 @@ def test_dead_letters_are_found_where_a_queue_sends_them_and_requests_are_refuse
     lab.call("payment", None, timeout=1)
     lab.run()
     assert [row.event.type for row in lab.trace.where("refuse", place="shop/payment")] == ["order.placed"]
+
+
+def test_a_queue_that_only_gets_dead_letters_has_a_backlog_like_any_other():
+    lab = Watched(1)
+    shop = lab.broker("shop")
+    shop.queue("offers", message_ttl=5, dead_letter="parked")
+    fill(shop, 2)
+    lab.run()
+    assert measure.queues(lab.trace) == ["shop/offers", "shop/parked"]
+    assert measure.backlog(lab.trace, "shop/parked")[-1] == (pytest.approx(5.001), 2)

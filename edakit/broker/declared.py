@@ -261,8 +261,13 @@ class Declared(Queue):
         super().join(consumer)
 
     def leave(self, consumer: Consumer) -> list[Delivery]:
-        """A consumer is gone; the next one becomes active. Return what it held, newest first."""
+        """A consumer is gone; the next one becomes active. Return what it held, so that in this order the old one is back.
+
+        A quorum queue puts each behind those returned before it: oldest first (rabbit_fifo.erl, return_all: lists:sort).
+        """
         held = super().leave(consumer)
+        if self.arguments.type == "quorum":
+            held.reverse()
         if consumer in self._standby:
             self._standby.remove(consumer)
         elif self._active is consumer:

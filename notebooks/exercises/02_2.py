@@ -135,26 +135,27 @@ def plan(random):
 def trial(answers, case):
     lab, (put, take) = Lab(case.seed), answers
     page, shop, buffer = Service("page"), lab.broker("shop"), {}
-    taken = []  # what was drawn, and what of it was in the buffer then
+    came, taken = {}, []  # by id: when it was put, and what; when something was taken, and what
 
-    @page.on("stock.level", "order.confirmed")
+    @page.on("#")
     async def arrived(event, ctx):
+        came[event.id] = (ctx.now, event)
         put(buffer, event)
-        ctx.log("in the buffer")
 
-    @page.on("frame.due")
-    async def draw(frame, ctx):
+    def draw():
         event = take(buffer)
-        taken.append((ctx.now, event))
-        ctx.log("draws nothing" if event is None else f"draws {getattr(event, 'id', event)!s}")
+        if event is not None:
+            taken.append((lab.now, event))
+            drawn = came.get(getattr(event, "id", None), (0, None))[1]
+            lab.trace.add(lab.kernel.ns, "log", "", "page", drawn, note=f"draws {getattr(event, 'id', event)!s}")
 
     lab.deploy(page, on=shop, on_error="reject")
     for n, event in enumerate(case.events):
         lab.at(event["at"], publish, shop, event, n)
-    for n in range(60):
-        lab.at(0.2 * n + 0.1003, shop.publish, "frame.due")
+    for n in range(45):
+        lab.at(0.2 * n + 0.1003, draw)
     run_lab(lab, case, until=30)
-    return judge(lab.trace, taken), lab.trace
+    return judge(lab.trace, came, taken), lab.trace
 
 
 def publish(shop, event, n):
@@ -162,10 +163,7 @@ def publish(shop, event, n):
     shop.publish(event["type"], {**data, "n": n}, key=data.get("item", data.get("order")), source="web")
 
 
-def judge(trace, taken):
-    rows = trace.where("log", note="in the buffer")
-    put = {row.event.id: (row.time, row.event) for row in rows}
-    drawn = [(now, event) for now, event in taken if event is not None]
+def judge(trace, put, drawn):
     odd = [str(event)[:40] for _, event in drawn if getattr(event, "id", None) not in put]
     yield "wrong value", odd, "what was taken is no event that was put in"
     if odd:
@@ -173,7 +171,7 @@ def judge(trace, taken):
     ids = [event.id for _, event in drawn]
     orders = [id for id, (_, event) in put.items() if event.type == "order.confirmed"]
     last = {event.data["item"]: id for id, (_, event) in put.items() if event.type == "stock.level"}
-    yield "lost", [row.event.id for row in trace.where("fail")], "your code raised, and the event was gone"
+    yield "lost", [row.event.id for row in trace.where("fail")], "put raised, and the event was gone"
     yield "duplicate", sorted({id for id in ids if ids.count(id) > 1}), "an event was drawn twice"
     stale = [event.id for now, event in drawn if event.type == "stock.level" and newer(put, event, now)]
     yield "stale", stale, "a level was drawn, and a newer one of that item was there"

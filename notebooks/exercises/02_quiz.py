@@ -11,7 +11,9 @@ def repeated(lab):
     """Copies that were owed, and those that came more than once."""
     if lab is None:
         lab = run(three_by_two, seed=42, faults=Faults(drop=0.01, leg="ack"))
-    if not all(lab.trace.where("deliver", who=name) for name in ("payment", "inventory", "notification")):
+    if not lab.trace.where("drop", note="ack") or not all(
+        lab.trace.where("deliver", who=name) for name in ("payment", "inventory", "notification")
+    ):
         raise ArgumentError("quiz 02 asks about a run of three_by_two with lost acks: give it one, or nothing")
     found = copies(lab)
     return found["copies"], found["more than once"]
@@ -29,8 +31,8 @@ def questions(lab):
     yield Question(
         "Two instances of payment on one queue get:",
         {
-            "a copy each": "That takes two queues, with a binding each.",
             "one copy between them": "They compete: a queue is one subscription, however many read it.",
+            "a copy each": "That takes two queues, with a binding each.",
             "every second type of event": "What reaches the queue is a matter of bindings; who gets it, of who is free.",
         },
         "one copy between them",
@@ -39,8 +41,8 @@ def questions(lab):
         "A durable queue holds 1,000 transient messages; the broker restarts. It then holds:",
         {
             "1,000": "The queue came back, its messages did not: nobody wrote them to disk.",
-            "none": "Durable is the queue; persistent is each message. It takes both.",
             "about half": "Persistence is a property of each message; these all lack it.",
+            "none": "Durable is the queue; persistent is each message. It takes both.",
         },
         "none",
     )
@@ -58,7 +60,7 @@ def questions(lab):
         {
             "Who gets a copy?": "Both can give one to each subscriber.",
             "What does a read do?": "On a queue it takes your copy away, on a log it moves your bookmark.",
-            "How fast is it?": "Both can be either.",
+            "How fast is it?": "Either can be fast, or slow; that tells nothing.",
         },
         "What does a read do?",
     )

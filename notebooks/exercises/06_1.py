@@ -100,7 +100,7 @@ def trial(answers, case):
                 float("9,90" if order.data["kind"] == "comma" else "9.90")
                 await ctx.call("bank", order.data, timeout=1)
             except (ValueError, CallError) as error:
-                said = policy(known(error), attempt, ctx.random)
+                said = asked(policy, known(error), attempt, ctx.random)
             else:
                 ctx.log("charged")
                 return
@@ -117,6 +117,14 @@ def trial(answers, case):
         lab.at(order["at"], place, shop, {name: value for name, value in order.items() if name != "at"})
     run_lab(lab, case, until=3700)
     return judge(case, lab.trace), lab.trace
+
+
+def asked(policy, error, attempt, random):
+    """What the policy says. An error of its own is no part of the story."""
+    try:
+        return policy(error, attempt, random)
+    except Exception as mistake:
+        raise WiringError(f"policy raised {type(mistake).__name__}: {mistake}") from mistake
 
 
 def known(error):

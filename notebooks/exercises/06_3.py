@@ -1,6 +1,6 @@
 """06-3: a redrive is a replay."""
 
-from edakit import Faults, Lab, Service
+from edakit import Faults, Lab, Refused, Service
 from edakit.learn import run_lab
 
 TITLE = "Redrive safely"
@@ -135,7 +135,8 @@ def trial(answers, case):
 
     @payment.on("charge")
     async def charge(request, ctx):
-        float(request.data["total"])
+        if "," in request.data["total"]:
+            raise Refused("cannot read the total")
         async with ctx.db.transaction() as tx:
             if request.key is None or await tx.insert_once("keys", request.key):
                 await tx.add(str(request.data["order"]), 1)

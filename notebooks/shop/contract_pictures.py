@@ -19,7 +19,8 @@ def promised(needs: Iterable[str], contracts: Iterable[str] = CONTRACTS) -> Pict
     """A box for each need and contract: full, it held in a run; crossed, it was violated; empty, there is no such thing."""
     needs, contracts = list(needs), list(contracts)
     found = promises(needs, contracts)
-    canvas, across = Canvas(900, 78 + HIGH * len(contracts)), min(106, 740 // len(needs))
+    across = min(106, 740 // len(needs))
+    canvas = Canvas(max(560, LEFT + 10 + across * len(needs)), 78 + HIGH * len(contracts))
     for y, contract in enumerate(contracts):
         canvas.text(LEFT - 12, 60 + HIGH * y, contract, ha="right", size=9)
         for x, need in enumerate(needs):
@@ -173,13 +174,18 @@ def lanes(lab: Lab) -> Picture:
     with look():
         picture, axes = plain(height=320)
         axes.axhspan(names.index(BAD_GROUP) - 0.5, names.index(BAD_GROUP) + 0.5, color=PALE, alpha=0.5, linewidth=0)
-        for change, (group, at, wait) in sorted(found.items(), key=lambda each: each[0] == BAD_EVENT):  # the bad one on top
-            y, bad = float(names.index(group)), change == BAD_EVENT
-            if wait > 1 and not bad:  # side by side, so that each is seen
-                y += 0.36 - 0.72 * slow.index(change) / max(1, len(slow) - 1)
-            color, marker, size = (RED, "X", 8) if bad else (ORANGE, "D", 2.5) if wait > 1 else (GREEN, "o", 3.5)
-            axes.plot([at, at + wait], [y, y], color=color, linewidth=3.5 if bad else 0.9, alpha=0.5 if bad else 1)
-            axes.plot([at + wait], [y], marker=marker, markersize=size, color=color)
+        spots = {change: (at, at + wait, float(names.index(group))) for change, (group, at, wait) in found.items()}
+        for n, change in enumerate(slow):  # side by side, so that each is seen
+            begun, ended, lane = spots[change]
+            spots[change] = begun, ended, lane + 0.36 - 0.72 * n / max(1, len(slow) - 1)
+        on_time = [change for change in found if change not in slow and change != BAD_EVENT]
+        bad = [change for change in (BAD_EVENT,) if change in found]
+        kinds = ((on_time, GREEN, "o", 14, 0.0), (slow, ORANGE, "D", 8, 0.9), (bad, RED, "X", 70, 3.5))
+        for changes, color, marker, size, width in kinds:
+            begun, ended, lane = zip(*(spots[change] for change in changes), strict=True) if changes else ((), (), ())
+            if width:
+                axes.hlines(lane, begun, ended, color=color, linewidth=width, alpha=0.6)
+            axes.scatter(ended, lane, marker=marker, s=size, color=color, linewidth=0)
         for row in dead:
             axes.plot([row.time], [names.index(BAD_GROUP)], marker="X", markersize=10, color=RED)
             axes.annotate("given up", (row.time, names.index(BAD_GROUP)), (0, 8), textcoords="offset points", ha="center")
@@ -229,8 +235,10 @@ def bill(lab: Lab) -> Picture:
         axes.set_title("units of money a month", loc="right", fontsize=9)
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.minorticks_off()
+        axes.set_ylim(5, 3e6)  # the same for all prices, so that a line moves and not the scale
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+            axis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value < 1e6 else f"{value / 1e6:,.0f} M")
         if rates[0] < meet < rates[-1]:
             axes.plot([meet], [knobs["cluster"]], marker="o", markersize=11, markerfacecolor="none", markeredgecolor=INK)
             axes.annotate(f"{meet:,.0f} events/s", (meet, knobs["cluster"]), (10, -14), textcoords="offset points", weight="bold")

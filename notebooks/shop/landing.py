@@ -173,3 +173,26 @@ def limits() -> Table:
         ends = DEAD if lab.trace.where("dead") else GONE if lab.trace.where(("discard", "skip")) else "never"
         rows.append({"system": system, "tries": len(times), "and then": ends, "the limit": limit})
     return table(rows)
+
+
+def crash_loop(lab: Lab, prefetch: int = 10, limit: int = 5) -> None:
+    """Order 42 kills the process that handles it, and nine good orders behind it are in the same hands."""
+    service, shop = Service("payment"), lab.broker("shop", like="rabbitmq-quorum")
+
+    @service.on("order.placed")
+    async def charge(order: Any, ctx: Any) -> None:
+        if order.key == "42":
+            lab.crash("payment", restart_after=1)  # it takes all the memory there is
+        await ctx.sleep(0.01)
+
+    lab.deploy(service, on=shop, prefetch=prefetch, delivery_limit=limit)
+    for order in range(42, 52):
+        shop.publish("order.placed", {"order": order}, key=order, source="orders")
+
+
+def buried(lab: Lab) -> str:
+    """How many dead letters there are, and how many of them nothing is wrong with."""
+    keys = [row.event.key for row in lab.trace.where("dead") if row.event is not None]
+    return (
+        f"prefetch {lab.recipe[3]['prefetch']}: dead letters {len(keys)}, good orders among them {sum(key != '42' for key in keys)}"
+    )

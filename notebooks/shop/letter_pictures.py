@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from edakit import Lab, table
 from edakit.plot.canvas import Canvas
-from edakit.plot.style import BLUE, CYCLE, DASHES, GREEN, GREY, INK, ORANGE, PALE, RED, SKY, Picture, look, plain
+from edakit.plot.style import BLUE, CYCLE, DASHES, GREEN, GREY, HATCHES, INK, ORANGE, PALE, RED, SKY, Picture, look, plain
 from edakit.table import grid, number
 from shop import landing, lanes, poison, storms
 from shop.letters import Shelf
@@ -196,6 +196,8 @@ def herd(labs: Lab | Mapping[str, Lab]) -> Picture:
                 [max(width, 0.018 * x) for x in places],
                 color=CYCLE[n],
                 label=label,
+                hatch=HATCHES[n],
+                edgecolor="white",
                 linewidth=0,
             )
             rows.append({"jitter": name, **figures})
@@ -251,18 +253,22 @@ def life(*labs: Lab) -> Picture:
         for n, each in enumerate(found):
             axes.barh(n, each.died / day, 0.5, color=SKY, edgecolor="white")
             axes.barh(n, each.window, 0.5, left=each.died / day, color=ORANGE, hatch="///", edgecolor="white")
-            axes.barh(n, 4, 0.66, left=each.died / day, facecolor="none", edgecolor=GREY, linestyle=DASHES[1], linewidth=1.2)
+            axes.barh(
+                n, each.keep, 0.66, left=each.died / day, facecolor="none", edgecolor=GREY, linestyle=DASHES[1], linewidth=1.2
+            )
             axes.scatter([each.gone / day], [n], s=130, color=INK, marker="X", zorder=4)
             words, middle = f"{number(round(each.window, 1))} days to look at it", each.died / day + each.window / 2
             box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
             axes.annotate(words, (middle, n), ha="center", va="center", fontsize=10, weight="bold", bbox=box)
         axes.barh([-9], [0], color=SKY, label="in its queue")
         axes.barh([-9], [0], color=ORANGE, hatch="///", edgecolor="white", label="a dead letter")
-        axes.barh([-9], [0], facecolor="none", edgecolor=GREY, linestyle=DASHES[1], label="4 days from its death")
+        axes.barh(
+            [-9], [0], facecolor="none", edgecolor=GREY, linestyle=DASHES[1], label=f"{found[0].keep:g} days from its death"
+        )
         axes.scatter([], [], s=90, color=INK, marker="X", label="deleted: no event says so")
-        axes.set_yticks(range(len(found)), ["order 42"] * len(found))
+        axes.set_yticks(range(len(found)), [each.kind for each in found])
         axes.set_ylim(len(found) - 0.5, -0.5)
-        axes.set_xlim(0, 8.4)
+        axes.set_xlim(0, 10.2)
         axes.set_xlabel("days since it was first sent")
         axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=4)
     picture.twin = "\n".join(map(str, found))

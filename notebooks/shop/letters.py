@@ -42,7 +42,8 @@ class Shelf:
     def __init__(self, lab: Lab) -> None:
         """Let the lab go on, hour by hour, until the letter cannot be read any more."""
         shop: Any = lab.homes["shop"]
-        buried = lab.trace.where("dead")
+        queue, buried = shop.queues[QUEUE], lab.trace.where("dead")
+        self.kind, self.keep = "FIFO queue" if queue.fifo else "standard queue", queue.retention / days(SECOND)
         self.died = buried[0].time if buried else lab.now
         rows, end = len(lab.trace), self.died
         while shop.dead_letters(QUEUE) and end < days(30):

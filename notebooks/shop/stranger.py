@@ -6,6 +6,7 @@ Whatever is behind it, a reader that has joined is handed messages, finishes the
 from typing import Any
 
 from edakit import EdakitError, Lab, Service
+from edakit.errors import ArgumentError
 from edakit.presets import PRESETS
 
 SYSTEMS: dict[str, dict[str, Any]] = {  # what can be behind it
@@ -63,14 +64,14 @@ class Stranger:
     def handed(self, reader: str) -> list[int]:
         """The numbers handed to a reader since the last look (or its restart, or rewind), each once, sorted."""
         self._pass()
-        rows = self.lab.trace.where(HANDED, who=reader)
-        new = [row.event.data["n"] for row in list(rows)[self._seen.get(reader, 0) :]]
+        rows = self._rows(reader)
+        new = [row.event.data["n"] for row in rows[self._seen.get(reader, 0) :]]
         self._seen[reader] = len(rows)
         return sorted(set(new))
 
     def finish(self, reader: str, *numbers: int) -> None:
         """The reader is done with these, or with all it holds: it acknowledges them, in whatever way the system has."""
-        held = [row.event.data["n"] for row in self.lab.trace.where(HANDED, who=reader)]
+        held = [row.event.data["n"] for row in self._rows(reader)]
         self._finished[reader].update(numbers or held)
         self._pass()
 
@@ -89,8 +90,14 @@ class Stranger:
             seek(reader, to="earliest")
         self._pass(RECOVERY)
 
+    def _rows(self, reader: str) -> list[Any]:
+        """What a reader was handed so far."""
+        if reader not in self._finished:
+            raise ArgumentError(f"no reader {reader!r} has joined: system.join({reader!r})")
+        return list(self.lab.trace.where(HANDED, who=reader))
+
     def _forget(self, reader: str) -> None:
-        self._seen[reader] = len(self.lab.trace.where(HANDED, who=reader))
+        self._seen[reader] = len(self._rows(reader))
         self._finished[reader].clear()
 
     def _pass(self, seconds: float = SOON) -> None:
