@@ -70,11 +70,24 @@ WRONG = {
     "nobody stands by": ("lost", {"instances=2": "instances=1"}),
     "a lane without a queue": ("lost", {"range(4)": "range(3)"}),
     "several at once in a worker": ("reordered", {"instances=2": "instances=2, concurrency=4"}),
+    "uses a log": (
+        "wrong value",
+        """
+from edakit import Service
+
+def build(lab, work):
+    log, worker = lab.stream("orders", partitions=4), Service("worker")
+    worker.on("order.changed")(work)
+    lab.deploy(worker, on=log, instances=4)
+    return lambda change: log.publish("order.changed", change, key=change["order"])
+""",
+    ),
     "throws away what an instance held": ("lost", {"instances=2": 'instances=2, commit="before"'}),
 }
 NUDGES = {
     "reordered": "Two changes of one order were under way at the same time. Who had them, and why not the same one?",
     "stuck": "The changes wait for each other, though they are of different orders. How many lanes are open?",
+    "wrong value": "What does a log give you here, and which of it can queues do?",
     "lost": "A change was never worked on. Which queue took it, and who was left to serve it?",
 }
 CONCEPT = (
@@ -114,7 +127,8 @@ def trial(answers, case):
     for n, change in enumerate(case.events):
         lab.at(n * 0.001, publish, dict(change))
     run_lab(lab, case, until=60)
-    return judge(case, lab.trace, dies), lab.trace
+    other = [name for name, home in lab.homes.items() if not hasattr(home, "exchange")]
+    return [*judge(case, lab.trace, dies), ("wrong value", other, "this is not RabbitMQ: build it from queues")], lab.trace
 
 
 def judge(case, trace, dies):

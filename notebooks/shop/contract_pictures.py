@@ -1,10 +1,12 @@
 """Pictures of contracts: what holds, how long an event lies there, what survives, in which order things end, what it costs."""
 
+import math
 from collections.abc import Iterable, Mapping
 
 from edakit import Lab, grid, plot, run, table
 from edakit.plot.canvas import Canvas
 from edakit.plot.style import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, Picture, look, plain
+from edakit.presets import settings
 from edakit.units import days
 from shop.contracts import CONTRACTS, promises
 from shop.finishing import BAD_EVENT, BAD_GROUP, finished, inversions, waits
@@ -67,7 +69,7 @@ def shelf(lab: Lab) -> Picture:
         axes.axvline(asks / unit, color=GREEN if late else RED, linewidth=2.4, linestyle="solid" if late else (0, (5, 2)))
         said = "analytics reads it" if late else "analytics comes, and nothing is there"
         axes.annotate(said, (asks / unit, 0.62), (-6, 0), textcoords="offset points", ha="right", color=INK, fontsize=10)
-        kept = "kept" if gone > end else f"gone after {gone / unit:,.2g} {name}"
+        kept = "kept" if gone > end else f"gone after {gone:,.2g} s" if gone < DAY else f"gone after {gone / DAY:,.0f} days"
         axes.annotate(f"order 42: {kept}", (0.01 * end / unit, 0), va="center", color=INK, fontsize=10)
         axes.set_ylim(-0.5, 0.9)
         axes.set_xlim(0, end / unit)
@@ -78,14 +80,13 @@ def shelf(lab: Lab) -> Picture:
 
 
 def _gone(lab: Lab) -> float:
-    """When nobody can read the event any more; never, as long as a log or an archive has it."""
-    (home,) = lab.homes.values()
-    expired = [row.time for row in lab.trace.where("expire")]
-    if expired:
-        days_kept = float(lab.recipe[3].get("keep_days", 0)) or 7.0
-        return min(expired[0], days_kept * DAY)
-    if getattr(home, "archive", None) or hasattr(home, "seek"):
-        return float("inf")
+    """When nobody can read the event any more, in seconds; never, as long as an archive or a log without a limit has it."""
+    (home,), knobs = lab.homes.values(), lab.recipe[3]
+    if getattr(home, "archive", None):
+        return math.inf
+    if hasattr(home, "seek"):
+        kept = settings(knobs.get("like", "kafka"), "stream").get("retention")
+        return days(knobs.get("keep_days", 0)) or (math.inf if kept is None else float(kept))
     return max(row.time for row in lab.trace.where(("ack", "deliver"), type="order.placed"))
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from edakit import probe
-from edakit.errors import WiringError
+from edakit.errors import ArgumentError, WiringError, known
 from edakit.event import Event
 from edakit.probe import OnBroker, Probe, System, handled, probing
 from edakit.service import Context, Handler
@@ -105,6 +105,10 @@ NEEDS = {
 @cache
 def asked(need: str, contract: str) -> str:
     """Whether a contract holds what a need asks for: held, violated or not offered. A run, not a look into a table."""
+    if need not in NEEDS or contract not in CONTRACTS:
+        raise ArgumentError(
+            known("need", need, list(NEEDS)) if need not in NEEDS else known("contract", contract, list(CONTRACTS))
+        )
     what, options = NEEDS[need], dict(CONTRACTS[contract])
     if what.on_a_broker and options["like"] in ("rabbitmq", "rabbitmq-quorum"):
         return what.probe(what.on_a_broker(**options))

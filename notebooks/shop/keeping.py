@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from edakit import Lab, Service
+from edakit.errors import WiringError, known
 from edakit.event import Event
 from edakit.presets import PRESETS
 from edakit.service import Context
@@ -14,9 +15,17 @@ from edakit.units import days, minutes
 MINUTE = minutes(1)
 
 
+def kind(like: str) -> str:
+    """Whether a preset is a broker, a stream or a bus. Raises WiringError for any other."""
+    fitting = [name for name, preset in PRESETS.items() if preset.kind != "server"]
+    if like not in fitting:
+        raise WiringError(known("preset that carries events", like, fitting))
+    return PRESETS[like].kind
+
+
 def home(lab: Lab, like: str, **options: Any) -> Any:
     """The broker, stream or bus of a preset."""
-    make = {"broker": lab.broker, "stream": lab.stream, "bus": lab.bus}[PRESETS[like].kind]
+    make = {"broker": lab.broker, "stream": lab.stream, "bus": lab.bus}[kind(like)]
     return make("shop", like=like, **options)
 
 
@@ -36,7 +45,7 @@ def late_reader(lab: Lab, like: str = "kafka", after_days: float = 1 / 1440, kee
 
     keep_days: the retention of a stream, if not its own.
     """
-    kept = {"retention": days(keep_days)} if keep_days and PRESETS[like].kind == "stream" else {}
+    kept = {"retention": days(keep_days)} if keep_days and kind(like) == "stream" else {}
     shop = home(lab, like, **kept, **options)
     lab.deploy(reader("payment"), on=shop)
     shop.publish("order.placed", {"order": 42}, key="42")
@@ -68,7 +77,7 @@ def restart(lab: Lab, like: str = "rabbitmq", durable: bool = True, persistent: 
     lab.deploy(reader("payment", works=0), on=shop)
     lab.crash("payment", at=1)
     lab.at(2, _publish, shop, orders, properties)
-    if PRESETS[like].kind == "broker":
+    if kind(like) == "broker":
         lab.crash("shop", at=4, restart_after=2)
     lab.restart("payment", at=60)
 
