@@ -15,7 +15,7 @@ from edakit.event import NOTHING, Event
 from edakit.sim.replicated import ReplicatedStream
 from edakit.stream import Producer
 from edakit.stream.producer import Batch
-from edakit.stream.replicas import LoggedSequences, ReplicatedLog
+from edakit.stream.replicas import ReplicatedLog
 
 MACHINES = st.integers(0, 2)
 
@@ -116,7 +116,7 @@ TestCopies = Copies.TestCase
 
 def test_a_partition_forgets_of_its_producers_what_its_log_loses():
     log = ReplicatedLog("orders/0", 1000, 2)
-    numbers = LoggedSequences(log)
+    numbers = log.sequences
     batches = [Batch([(event(n), 0)], first=n) for n in range(3)]
     for n, batch in enumerate(batches):
         assert numbers.check(7, batch) == ""
@@ -125,7 +125,6 @@ def test_a_partition_forgets_of_its_producers_what_its_log_loses():
     log.copied(1, 1)
     log.lags(1, 0)
     log.down(0)
-    numbers.forget()
     assert [each.data for each in log.records] == [0]
     assert numbers.check(7, batches[0]) == "duplicate"
     assert numbers.check(7, batches[2]) == "out of order"
@@ -207,6 +206,24 @@ def test_readers_see_what_all_in_sync_copies_have():
     lab.run()
     assert lab.trace.where("append")[0].time == 0.001
     assert lab.trace.where("fetch")[0].time == pytest.approx(0.502)
+
+
+def test_while_nobody_leads_there_is_nothing_to_read_or_write():
+    lab, audit = Lab(1), Service("audit")
+    orders = lab.stream("orders", replicas=2, flush=0)
+
+    @audit.on("#")
+    async def read(event, ctx):
+        await ctx.sleep(0.5)
+
+    lab.deploy(audit, on=orders, prefetch=1)
+    for n in range(5):
+        lab.at(n / 10, orders.publish, "order.placed", {}, n)
+    lab.at(2, orders.publish, "order.placed", {}, 5)
+    lab.power_cut("orders", at=1, restart_after=2)
+    lab.run()
+    assert [round(row.time, 1) for row in lab.trace.where("fetch")] == [0.0, 0.5, 3.0, 3.5, 4.0]
+    assert [row.note for row in lab.trace.where("decline")] == ["no leader"]
 
 
 def test_a_service_is_told_no_or_that_nobody_knows():

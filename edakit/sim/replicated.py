@@ -15,8 +15,8 @@ from edakit.event import Event
 from edakit.sim.kernel import Task
 from edakit.sim.streams import Stream
 from edakit.stream.log import Log
-from edakit.stream.producer import Producer
-from edakit.stream.replicas import LoggedSequences, ReplicatedLog
+from edakit.stream.producer import Producer, Sequences
+from edakit.stream.replicas import ReplicatedLog
 from edakit.units import SECOND, nanoseconds
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ FETCH_AGAIN = SECOND  # after a fetch that was lost (replica.fetch.backoff.ms)
 UNKNOWN = ("disconnected", "not enough replicas after append")  # written, perhaps
 
 Answer = Callable[[str], object]
-Waiting = tuple[
-    int, Any, list[tuple[Event, int]], Answer
-]  # for the log to be safe up to here, according to acks; what is confirmed then
+Waiting = tuple[int, Any, list[tuple[Event, int]], Answer]  # safe up to here, according to acks; then confirmed
 
 
 class Machine:
@@ -101,11 +99,9 @@ class ReplicatedStream(Stream):
             raise WiringError(f"{self.name} has copies: transactions are for streams without replicas=, flush= and the like")
         super().producer(name, producer)
 
-    def sequences(self, number: int) -> LoggedSequences:
+    def sequences(self, number: int) -> Sequences:
         """What a partition knows of its idempotent producers."""
-        found = self._sequences.setdefault(number, LoggedSequences(self.logs[number]))
-        assert isinstance(found, LoggedSequences), "no other kind is put there"
-        return found
+        return self.logs[number].sequences
 
     def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
         """Append an event to its partition, with acks="all"."""
@@ -146,30 +142,24 @@ class ReplicatedStream(Stream):
     def written(self, number: int) -> None:
         """The leader has written: followers copy it."""
         log = self.logs[number]
-        end, epoch = len(log.records), log.epoch
         for machine in sorted(log.up):
-            if machine != log.leader:
-                lag = max(0, nanoseconds(draw(self.replication_lag, self.random), "replication_lag") - self.network.hop)
-                self.kernel.later(lag + self.wait, self._fetch, number, machine, end, epoch)
-                if self.network.disturbed:
-                    self.kernel.later(self.lag_time, self._behind, number, machine, end, epoch)
-            elif self.wait:
-                self.kernel.later(self.wait, self._has, number, machine, end, epoch)
-            else:
-                self._has(number, machine, end, epoch)
+            args = (number, machine, len(log.records), log.epoch)
+            if machine == log.leader or not log.records:
+                self.kernel.later(self.wait, self._has, *args)
+                continue
+            lag = nanoseconds(draw(self.replication_lag, self.random), "replication_lag")
+            self.kernel.later(max(0, lag - self.network.hop) + self.wait, self._fetch, *args)
+            if self.network.disturbed:
+                self.kernel.later(self.lag_time, self._behind, *args)
 
     def _fetch(self, number: int, machine: int, end: int, epoch: int) -> None:
         """A follower is sent all before `end`; if that is lost and nothing newer is under way, it asks again while it is in sync."""
-        log = self.logs[number]
-        if epoch != log.epoch or log.leader is None:
-            return
-        args = (number, machine, end, epoch)
-        source, target = self.machines[log.leader].name, self.machines[machine].name
-        sent = not end or self.network.send("replicate", source, target, log.records[end - 1], self._has, *args)
-        if not end:
-            self._has(*args)
-        elif not sent and end == len(log.records) and machine in log.insync:
-            self.kernel.later(FETCH_AGAIN, self._fetch, *args)
+        log, args = self.logs[number], (number, machine, end, epoch)
+        if epoch == log.epoch and log.leader is not None:
+            source, target = self.machines[log.leader].name, self.machines[machine].name
+            sent = self.network.send("replicate", source, target, log.records[end - 1], self._has, *args)
+            if not sent and end == len(log.records) and machine in log.insync:
+                self.kernel.later(FETCH_AGAIN, self._fetch, *args)
 
     def _has(self, number: int, machine: int, end: int, epoch: int) -> None:
         """A machine has all before `end`."""
@@ -228,12 +218,11 @@ class ReplicatedStream(Stream):
             self.add(self.kernel.ns, "crash", self.name, machine.name, None)
         for number, log in enumerate(self.logs):
             epoch = log.epoch
-            for machine in machines:
-                self._look(number, machine.number)
+            for each in range(self.count):
+                self._look(number, each)
             change(log, *args)
             self._row(number)
             if log.epoch != epoch:
-                self.sequences(number).forget()
                 for *_, answer in self._waiting.pop(number, []):
                     answer("disconnected")
                 if log.leader is not None:

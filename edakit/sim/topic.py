@@ -40,7 +40,7 @@ class Topic:
         self.hash: Hash = partition_for
         self._turn, self._sticky, self._run = 0, sticky, 0
         self.producers: dict[str, Producer] = {}  # by client or service
-        self.transactions: Coordinator | None = None  # once anybody has a transactional producer
+        self.transactions = Coordinator(self)
         self._senders: dict[str, Sender] = {}  # by client or instance
         self._sequences: dict[int, Sequences] = {}  # by partition
         self._ids = 0
@@ -53,8 +53,6 @@ class Topic:
         self.lab.check_open("configure a producer")
         if not isinstance(producer, Producer):
             raise ArgumentError(f"producer={producer!r}: give how to send, such as Producer(acks=1, idempotence=False)")
-        if producer.transactional:
-            self.transactions = self.transactions or Coordinator(self)
         self.producers[name] = producer
         self.inline = True
 
@@ -155,9 +153,8 @@ class Topic:
 
     def scan(self, number: int, offset: int, most: int, isolation: str) -> Iterable[tuple[int, Event]]:
         """At most so many records of a partition from an offset on, for a reader with this isolation."""
-        if self.transactions:
-            return self.transactions.part(number).scan(offset, most, isolation)
-        return self.logs[number].scan(offset, most)
+        part = self.transactions.parts.get(number)
+        return part.scan(offset, most, isolation) if part else self.logs[number].scan(offset, most)
 
     def written(self, number: int) -> None:
         """There is something new to read in a partition."""

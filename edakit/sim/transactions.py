@@ -109,18 +109,12 @@ class TransactionalSender(Sender):
 
     def check(self, partition: int, batch: Batch) -> str:
         """Why a batch is not taken."""
-        return "fenced" if self.coordinator.fences(self) else super().check(partition, batch)
+        return "fenced" if self.stream.transactions.fences(self) else super().check(partition, batch)
 
     def write(self, partition: int, event: Event, since: int) -> None:
         """Append a record, as a part of the transaction."""
         super().write(partition, event, since)
-        self.coordinator.wrote(self, partition)
-
-    @property
-    def coordinator(self) -> Coordinator:
-        """Who ends its transactions."""
-        assert self.stream.transactions is not None, "there since the producer was declared"
-        return self.stream.transactions
+        self.stream.transactions.wrote(self, partition)
 
 
 class Transaction:
@@ -148,7 +142,7 @@ class Transaction:
             self.ctx.verb("commit")
         while outcome is None:
             task, ticket = self.kernel.current, self.kernel.ticket()
-            request = (sender.coordinator.decide, self, kind is None and sender.whole, task, ticket)
+            request = (sender.stream.transactions.decide, self, kind is None and sender.whole, task, ticket)
             instance.lab.network.send("publish", sender.name, sender.stream.name, self.event, *request)
             if instance.lab.network.disturbed:
                 self.kernel.timer(PATIENCE, task, ticket)

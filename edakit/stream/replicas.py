@@ -14,6 +14,27 @@ from edakit.stream.log import Log
 from edakit.stream.producer import Batch, Sequences
 
 
+class LoggedSequences(Sequences):
+    """What a partition knows of its producers is in its log: what the log loses, it forgets."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self.log = log
+        self._taken: list[tuple[int, int, tuple[int, int]]] = []  # end of the log with a batch, its producer, what comes next
+
+    def check(self, producer: int, batch: Batch) -> str:
+        """As `Sequences.check`, before the batch is written."""
+        why = super().check(producer, batch)
+        if not why:
+            self._taken.append((len(self.log.records) + len(batch.records), producer, self._next[producer]))
+        return why
+
+    def forget(self) -> None:
+        """The log has been cut."""
+        self._taken = [each for each in self._taken if each[0] <= len(self.log.records)]
+        self._next = {producer: following for _, producer, following in self._taken}
+
+
 class ReplicatedLog(Log):
     """A partition on `count` machines, numbered from 0. `records` is the leader's log; `end`, what readers see, the high watermark."""
 
@@ -24,6 +45,7 @@ class ReplicatedLog(Log):
         self.insync = list(range(count))  # never empty: the last one stays, also when it is down
         self.has, self.synced = [0] * count, [0] * count  # records of each copy, and of these on disk
         self.high, self.epoch = 0, 0  # a message of an earlier epoch, from another leader, counts for nothing
+        self.sequences = LoggedSequences(self)
 
     @property
     def end(self) -> int:
@@ -31,8 +53,8 @@ class ReplicatedLog(Log):
         return self.high
 
     def scan(self, offset: int, most: int) -> Iterable[tuple[int, Event]]:
-        """Records with their offsets, below the high watermark."""
-        return super().scan(offset, max(0, min(most, self.high - offset)))
+        """Records with their offsets, below the high watermark; none while nobody leads."""
+        return () if self.leader is None else super().scan(offset, max(0, min(most, self.high - offset)))
 
     def copied(self, machine: int, end: int) -> bool:
         """A copy has all before `end` now; whether it is in sync again: it has what readers may have seen."""
@@ -84,28 +106,8 @@ class ReplicatedLog(Log):
         self.high = min(self.high, end)
         self.gone = {offset for offset in self.gone if offset < end}
         del self.records[end:], self._sizes[end:]
+        self.sequences.forget()
         self.leader = machine if machine in self.up else None
 
     def _raise(self) -> None:
         self.high = max(self.high, min(self.has[machine] for machine in self.insync))
-
-
-class LoggedSequences(Sequences):
-    """What a partition knows of its producers is in its log: what the log loses, it forgets."""
-
-    def __init__(self, log: Log) -> None:
-        super().__init__()
-        self.log = log
-        self._taken: list[tuple[int, int, tuple[int, int]]] = []  # end of the log with a batch, its producer, what comes next
-
-    def check(self, producer: int, batch: Batch) -> str:
-        """As `Sequences.check`, before the batch is written."""
-        why = super().check(producer, batch)
-        if not why:
-            self._taken.append((len(self.log.records) + len(batch.records), producer, self._next[producer]))
-        return why
-
-    def forget(self) -> None:
-        """The log has been cut."""
-        self._taken = [each for each in self._taken if each[0] <= len(self.log.records)]
-        self._next = {producer: following for _, producer, following in self._taken}
