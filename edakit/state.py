@@ -160,10 +160,10 @@ def _taken(queue: QueueState, row: Row) -> tuple[Event, int]:
 
 def _ack(state: State, row: Row) -> None:
     queue = state.queue(row.place)
-    if row.tag:
+    if row.tag > 0:
         del queue.unacked[row.tag]
     else:
-        _taken(queue, row)
+        queue.ready.remove((_some(row), -row.tag))
 
 
 def _requeue(state: State, row: Row) -> None:

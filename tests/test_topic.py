@@ -3,8 +3,9 @@
 from collections import Counter
 
 import pytest
+from test_state import Watched
 
-from edakit import Faults, Lab, Service, measure
+from edakit import Exponential, Faults, Lab, Service, measure
 from edakit.bus.topic import Topic
 from edakit.errors import ArgumentError, PatternError, WiringError
 from edakit.units import days
@@ -212,3 +213,18 @@ def test_a_delete_after_the_visibility_timeout_counts_if_nobody_has_the_message_
     assert [row.kind for row in lab.trace] == ["publish", "deliver", "requeue", "handle", "ack"]
     left = lab.trace.state_at(lab.now).queues["alerts/mail"]
     assert (alerts.depth("mail"), left.ready, left.unacked) == (0, [], {})
+
+
+def test_late_deletes_of_two_copies_of_an_event_leave_what_the_trace_says():
+    late = 0
+    for seed in range(12):
+        lab = Watched(seed)
+        jobs = lab.bus("jobs", like="sqs", visibility=0.1, delay=0.02)
+        lab.deploy(worker("a", takes=0.12), on=jobs, prefetch=1)
+        lab.faults(Faults(duplicate=0.5, delay=Exponential(0.03), leg="publish"))
+        for n in range(8):
+            jobs.publish("job.new", {"job": n})
+        lab.run(until=20)
+        assert lab.checked == len(lab.trace)
+        late += sum(row.tag < 0 for row in lab.trace.where("ack"))
+    assert late > 20

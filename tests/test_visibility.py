@@ -174,3 +174,14 @@ def test_a_late_delete_counts_in_a_standard_queue_if_nobody_has_received_the_mes
         assert queue.receive(30).count == 2
     assert queue.delete(late) == outcome
     assert len(queue) == (outcome == "stale")
+
+
+def test_of_two_copies_received_as_often_a_late_delete_takes_the_first_or_none():
+    """Nobody could tell from outside which of them is gone."""
+    queue = Queue("jobs")
+    queue.send(event(1), 0)
+    queue.send(event(1), 0)
+    one, two = queue.receive(0), queue.receive(0)
+    queue.lapse(one, 30)
+    queue.lapse(two, 30)
+    assert (queue.delete(one), queue.delete(two), len(queue)) == ("stale", "late", 1)

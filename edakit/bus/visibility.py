@@ -144,13 +144,13 @@ class Queue:
 
     def delete(self, delivery: Delivery) -> Literal["ack", "late", "stale"]:
         """The message is done: "ack"; "late", if it is visible again and nobody has received it since; or "stale": nothing changes."""
-        message = delivery.message
         if self.out.pop(delivery.tag, None) is not None:
             return "ack"
-        if self.late and delivery.count == message.count and message in self.ready:
-            self.ready.remove(message)
-            return "late"
-        return "stale"
+        waiting = (each for each in self.ready if each.event == delivery.event and each.count == delivery.count)
+        if not self.late or next(waiting, None) is not delivery.message:
+            return "stale"
+        self.ready.remove(delivery.message)
+        return "late"
 
     def lapse(self, delivery: Delivery, now: float, wait: float = 0) -> Literal["requeue", "stale"]:
         """A delivery has come to nothing: the message is at the front again, and visible after `wait` (ChangeMessageVisibility)."""

@@ -69,7 +69,7 @@ class QueuedBus(QueueHub, Bus):
     def delete(self, delivery: Delivery, since: int) -> None:
         """A delivery is done: its message leaves the queue, and its group may go on."""
         outcome = delivery.queue.delete(delivery)
-        kind, tag = ("ack", 0) if outcome == "late" else (outcome, delivery.tag)
+        kind, tag = ("ack", -delivery.count) if outcome == "late" else (outcome, delivery.tag)
         self.add(self.kernel.ns, kind, delivery.place, delivery.consumer.name, delivery.event, tag, since)
         self.unwatch(delivery)
         self.push(delivery.queue)
