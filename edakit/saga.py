@@ -248,6 +248,10 @@ class SagaLog:
         row = self._db.execute("select coalesce(ended, 'open') from runs where run = ?", [run]).fetchone()
         return row[0] if row else None
 
+    def runs(self) -> list[str]:
+        """All runs that have begun, in order."""
+        return [run for (run,) in self._db.execute("select run from runs order by rowid")]
+
     def open(self) -> dict[str, Any]:
         """The runs that have begun and not ended, in order, and what began them."""
         return {

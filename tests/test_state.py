@@ -138,7 +138,8 @@ def live_sagas(lab: Lab) -> dict[tuple[str, str], tuple[str, list[str]]]:
         orchestrator = next(
             (h.__self__ for h in each.service.handlers.values() if isinstance(getattr(h, "__self__", None), Orchestrator)), None
         )
-        for run, log in orchestrator.logs.items() if orchestrator else ():
+        for run in orchestrator.log.runs() if orchestrator else ():
+            log = orchestrator.log.entries(run)
             done = [entry.step for entry in log if entry.outcome == "done"]
             for entry in log:
                 if entry.outcome == "undone" and entry.step in done:
