@@ -6,7 +6,7 @@ from typing import Any
 from edakit import run
 from edakit.evidence import Sweep
 from shop.audit import typical
-from shop.contracts import CONTRACTS, asked
+from shop.contracts import CONTRACTS, TASKS, asked, holds
 from shop.finishing import one_partition, out_of_order
 from shop.growing import crossing, delay_at_end, quota
 from shop.keeping import late_reader, seen
@@ -60,9 +60,10 @@ def measured(
     at_once = "/".join(str(out_of_order(run(one_partition, seed=42, at_once=n))["inverted"]) for n in (1, 4))
     *crowds, one = (typical(each, "inverted") for each in by_count.values())
     days = [seen(run(late_reader, seed=42, after_days=after)) for after in (1, 8)]
+    fits = [sum(holds(name, task.needs) for name in CONTRACTS) for task in TASKS]
     held = {name: [found[each] for each in found if each[0] == name].count("held") for name, _ in found}
     return {
-        "Q7.1": f"replay held by {len(again)} of {len(CONTRACTS)} contracts: {', '.join(again)}",
+        "Q7.1": f"replay held by {len(again)} of {len(CONTRACTS)} contracts: {'; '.join(again)}",
         "Q7.2": f"a reader late by 1 day sees {days[0]}, by 8 days {days[1]}",
         "Q7.3": f"left {'/'.join(map(str, left.values()))}; a crash amid sending leaves {receipts[0]['in the queue']}, "
         f"with receipts {receipts[1]['in the queue']}",
@@ -75,6 +76,6 @@ def measured(
         "C7.4": f"of five needs: {', '.join(f'{name} {count}' for name, count in held.items())}",
         "Q7.8": "; ".join(f"{name} {'/'.join(f'{value:g}' for value in each.values())}" for name, each in lines.items())
         + f"; quota: {delay_at_end(run(quota, seed=42))} s behind",
-        "Q7.9": f"prices cross at {crossing():.0f} events/s",
+        "Q7.9": f"contracts that fit a task: {min(fits)} to {max(fits)} of {len(CONTRACTS)}; prices cross at {crossing():.0f} events/s",
         "S.2": f"of ten tasks the rule misses {misses[0]}, by replay alone {misses[1]}, by all needs {misses[2]}",
     }
