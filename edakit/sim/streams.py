@@ -127,8 +127,9 @@ class Stream(Topic):
         for group in self.groups.values():
             if number in group.owner:
                 self.poll_soon(self.members[group.owner[number]])
-        for shared in self.shares.values():
-            shared.wake()
+        if self.shares:
+            for shared in self.shares.values():
+                shared.wake()
 
     def ask(self, service: str, request: Event, since: int) -> None:
         """Refuse: a stream keeps what happened, it does not answer."""
@@ -211,8 +212,9 @@ class Stream(Topic):
         if self.assignor:
             self.coordinators[group.name].polls(member)
         commit, room = instance.deployment.commit, instance.deployment.prefetch
-        if not isinstance(commit, str) and self.kernel.ns >= member.next_commit:
-            member.next_commit = self.kernel.ns + nanoseconds(commit, "commit")
+        every = None if isinstance(commit, str) else nanoseconds(commit)
+        if every is not None and self.kernel.ns >= member.next_commit:
+            member.next_commit = self.kernel.ns + every
             self.commit_read(member)
         numbers = group.partitions_of(instance.name)
         if self.quota:
@@ -228,12 +230,12 @@ class Stream(Topic):
                 room -= 1
                 member.batch.append(record)
                 self.add(self.kernel.ns, "fetch", log.place, instance.name, event, offset, 0, group.name)
-        if not isinstance(commit, str) and not member.batch:
+        if every is not None:
+            if instance.deployment.concurrency > 1:
+                self.kernel.later(member.next_commit - self.kernel.ns, self._poll_on, member, every)
             owed = any(group.position[number] > group.committed[number] for number in group.partitions_of(instance.name))
-            if owed:  # an idle consumer polls on, and so commits what it has done
+            if owed and not member.batch:  # an idle consumer polls on, and so commits what it has done
                 self.kernel.later(member.next_commit - self.kernel.ns, self.poll_soon, member)
-        if not isinstance(commit, str) and instance.deployment.concurrency > 1:
-            self.kernel.later(member.next_commit - self.kernel.ns, self._poll_on, member, nanoseconds(commit))
         if self.patience is not None and member.batch:
             member.watch = self.kernel.spawn(
                 f"{instance.name}'s poll timeout", alarm, self.kernel, self.patience, self.evict, member
