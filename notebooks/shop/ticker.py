@@ -4,6 +4,8 @@ from typing import Any
 
 from edakit import Lab, Service
 
+INSTANT = 1e-6  # seconds: just before
+
 
 def stock_ticker(lab: Lab, draws: int = 5, ticks: int = 100, newest: bool = False, seconds: int = 60) -> None:
     """`ticks` stock levels a second for so many seconds; the page draws `draws` a second.
@@ -35,7 +37,7 @@ def on_screen(lab: Lab, end: float) -> list[tuple[float, float]]:
     drawn = [(row.time, born[row.event.id if row.note == "drawn" else row.note]) for row in lab.trace.where("log", who="page")]
     points = []
     for (time, tick), (until, _) in zip(drawn, [*drawn[1:], (end, 0)], strict=True):
-        points += [(time, time - tick), (until, until - tick)]
+        points += [(time, time - tick), (until - INSTANT, until - tick)]
     return points
 
 
