@@ -26,16 +26,17 @@ def test_the_first_listing_stands_alone_and_shows_what_happened():
 
 def test_the_listings_run_one_after_the_other_and_end_as_their_comments_say():
     mail, parked = "print(shop.dead_letters('mail'))", "print(shop.depth('parked'))"
-    lost = "print(measure.lost_acked(lab.trace))"
+    lost, pending = "print(measure.lost_acked(lab.trace))", "print(jobs.pending('billing'))"
     billing, shelf = "print(orders.lag('billing'))", "print(lab.databases['shelf'].data)"
     first, *rest = LISTINGS
-    said = [first, rest[0], mail, rest[1], parked, rest[2], billing, rest[3], lost, *rest[4:7], shelf, *rest[7:]]
+    said = [first, rest[0], mail, rest[1], parked, rest[2], billing, rest[3], pending, rest[4], lost, *rest[5:8], shelf, *rest[8:]]
     shown = run("\n".join(said))
     assert shown.returncode == 0, shown.stderr
-    dead, depth, lag, lost, shelf = shown.stdout.splitlines()[-5:]
+    dead, depth, lag, pending, lost, shelf = shown.stdout.splitlines()[-6:]
     assert dead == "[<event order-13.placed.1>]"
     assert depth == "1"
     assert lag == "0"
+    assert pending.startswith("[{'id': '1-0', 'partition': 0, 'offset': 0, 'member': 'billing.1'")
     assert 0 < int(lost) < 100
     assert shelf == "{'tea': 899, 'seen/order-42.placed.1': True}"
 
