@@ -219,26 +219,24 @@ def rivers(labs: Lab | Mapping[str, Lab]) -> Picture:
     """Bytes from the producers to what `analytics` uses: where does each river narrow?"""
     labs = {"": labs} if isinstance(labs, Lab) else dict(labs)
     canvas, top, rows = Canvas(height=64 + 78 * len(labs)), 40.0, []
-    stops = {"published": 215.0, "at the broker": 400.0, "at the reader's door": 690.0, "used": 880.0}
+    x0, x1, x2, x3 = 215.0, 400.0, 690.0, 880.0  # published, at the broker, at the door of analytics, used
     for name, x in (("published", 307.0), ("carried over the network", 545.0), ("used", 790.0)):
         canvas.text(x, 16, name, size=9, ha="center", weight="bold")
     for name, lab in labs.items():
         found = routing.kilobytes(lab)
         full, middle = found["published kB"] or 1, top + 35
         wide = [max(1.5, 30 * found[each] / full) for each in ("published kB", "carried kB", "used kB")]
-        x0, x1, x2, x3 = stops.values()
         for left, right, half, color in ((x0, x1, wide[0], "#bcd9ec"), (x1, x2, wide[1], BLUE), (x2, x3, wide[2], "#bcd9ec")):
             canvas.box((left, middle - half, right, middle + half), color, "none", "", 0)
         for x in (x1, x2):
             canvas.line([(x, top + 2), (x, top + 68)], INK, 1.4)
         canvas.text(12, middle, name, size=9, weight="bold", most=30)
-        canvas.text(
-            (x1 + x2) / 2, middle, f"{found['times']:.1f} times what is used", INK, 9, ha="center", weight="bold", ground="white"
-        )
+        said = f"{found['times']:.1f} times what is used" if found["used kB"] else "nothing of it is used"
+        canvas.text((x1 + x2) / 2, middle, said, INK, 9, ha="center", weight="bold", ground="white")
         rows.append({"": name, **found})
         top += 78
-    canvas.text(stops["at the broker"], top + 8, "broker", size=8.5, ha="center")
-    canvas.text(stops["at the reader's door"], top + 8, "analytics", size=8.5, ha="center")
+    canvas.text(x1, top + 8, "broker", size=8.5, ha="center")
+    canvas.text(x2, top + 8, "analytics", size=8.5, ha="center")
     return canvas.picture(str(table(rows)))
 
 

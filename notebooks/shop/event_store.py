@@ -29,8 +29,7 @@ class EventStore:
         None expects nothing: what a log does.
         """
         async with self.db.transaction() as tx:
-            fits = lambda version: expected_version in (None, version)  # noqa: E731  (the WHERE of an UPDATE)
-            if not await tx.add(stream, len(events), where=fits):
+            if not await tx.add(stream, len(events), where=lambda version: expected_version in (None, version)):
                 raise ConflictError(f"{stream} is at version {await tx.get(stream, 0)}, you expected {expected_version}")
             version: int = await tx.get(stream)  # ours: the row is locked until the transaction ends
             for n, event in enumerate(events, version - len(events) + 1):

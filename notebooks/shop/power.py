@@ -47,5 +47,5 @@ def promises(lab: Lab) -> dict[str, float]:
         "acked": len(acks),
         "acked, gone": measure.lost_acked(lab.trace),
         "refused": len(lab.trace.where("decline")),
-        "ack after ms": sum(waits) / max(1, len(waits)),
+        "ack after ms": round(sum(waits) / max(1, len(waits)), 3),
     }
