@@ -51,17 +51,23 @@ HANDLERS: dict[str, Callable[[Any, Any], Awaitable[None]]] = {BLOCK: block, DEAD
 
 def one_lane(lab: Lab, rule: str = BLOCK, orders: int = 50, steps: int = 20, poison: int = 100) -> None:
     """So many orders of so many steps each, shuffled into one partition, each order's steps in their order; event number `poison`
-    has a comma.
+    has a comma, and its order is called 42.
     """
     books, stream = Service("books"), lab.stream("payments", partitions=1, like="kafka", start="earliest")
     books.on("step.paid")(HANDLERS[rule])
     lab.deploy(books, on=stream, db=lab.database("aside"))
     turns = [order for order in range(orders) for _ in range(steps)]
     lab.random("shuffle").shuffle(turns)
-    done = dict.fromkeys(range(orders), 0)
+    unlucky, done = turns[poison - 1], dict.fromkeys(range(orders), 0)
+    names = {unlucky: 42, 42: unlucky}
     for n, order in enumerate(turns, 1):
         done[order] += 1
-        stream.publish("step.paid", {"step": done[order], "total": "9,90" if n == poison else "9.90"}, key=order, source="orders")
+        stream.publish(
+            "step.paid",
+            {"step": done[order], "total": "9,90" if n == poison else "9.90"},
+            key=names.get(order, order),
+            source="orders",
+        )
 
 
 def fates(lab: Lab) -> list[str]:

@@ -29,10 +29,12 @@ def poisoned(
     orders: int = 1000,
     poison: bool = True,
     on_error: str = "requeue",
+    dead_letter: bool = True,
     mended: float = math.inf,
 ) -> None:
     """The same as a scenario. limit: deliveries until it is a dead letter; poison=False: order 42 has a point; on_error: what becomes
-    of what failed; mended: the second from which payment reads commas, because somebody has written a new release.
+    of what failed; dead_letter: whether there is a place for dead letters; mended: the second from which payment reads commas, because
+    somebody has written a new release.
     """
     payment, shop = Service("payment"), lab.broker("shop", like="rabbitmq")
 
@@ -44,7 +46,9 @@ def poisoned(
             total = total.replace(",", ".")
         ctx.log(f"charged {float(total):.2f}")
 
-    lab.deploy(payment, on=shop, instances=instances, prefetch=prefetch, delivery_limit=limit, on_error=on_error)
+    lab.deploy(
+        payment, on=shop, instances=instances, prefetch=prefetch, delivery_limit=limit, dead_letter=dead_letter, on_error=on_error
+    )
     poison_first(shop, orders)
 
 
