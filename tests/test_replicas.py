@@ -266,6 +266,18 @@ def test_a_follower_that_is_cut_off_is_out_of_sync_and_back_again():
     assert len(waited) == 50
 
 
+def test_a_producer_does_not_try_for_ever():
+    lab = Lab(1)
+    orders = lab.stream("orders", replicas=2, min_insync=2)
+    orders.producer("web", Producer(delivery_timeout=3))
+    lab.crash("orders.2")
+    lab.workload(orders, "order.placed", every=1, count=1, key="order", source="web")
+    lab.run()
+    assert [round(row.time - row.began, 1) for row in lab.trace.where("timeout")] == [3.1]
+    assert {row.note for row in lab.trace.where("decline")} == {"not enough replicas"}
+    assert orders.logs[0].records == []
+
+
 @pytest.mark.parametrize("restart", [0.2, None])
 def test_an_idempotent_producer_goes_on_with_the_next_leader(restart):
     lab = Lab(4)

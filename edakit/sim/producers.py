@@ -22,7 +22,7 @@ class Sender:
         self.whole = True  # whether no batch has been given up
         self.lines: dict[int, Line] = {}
         self.linger, self.backoff = nanoseconds(producer.linger), nanoseconds(producer.backoff)
-        self.timeout = nanoseconds(producer.timeout)
+        self.timeout, self.patience = nanoseconds(producer.timeout), nanoseconds(producer.delivery_timeout)
         self._watches: dict[Batch, Task] = {}
         self._pausing: set[int] = set()  # partitions where a failed batch is not sent again yet: none goes ahead of it
 
@@ -103,7 +103,8 @@ class Sender:
     def _failed(self, partition: int, batch: Batch, why: str = "") -> None:
         """A batch comes again, after a pause; or it is given up: nobody knows then whether it was written."""
         self._unwatch(batch)
-        given_up = self.lines[partition].failed(batch, why)
+        last = why == "fenced" or self.kernel.ns - batch.records[0][1] >= self.patience
+        given_up = self.lines[partition].failed(batch, why, last)
         self.whole = self.whole and not given_up
         for each in given_up:
             self._unwatch(each)

@@ -22,7 +22,7 @@ class Producer:
 
     acks: 0 (wait for nothing), 1 (the leader has it) or "all" (all in-sync replicas have it; without `replicas=` the leader is
     alone, and 1 and "all" wait for the same). in_flight: batches on their way to one partition at once. timeout: seconds until a
-    batch without an answer is sent again, at most `retries` times, `backoff` seconds later.
+    batch without an answer is sent again, at most `retries` times, `backoff` seconds later, and in all for `delivery_timeout` seconds.
     linger: seconds to wait for a batch to fill. transactional: what a service publishes belongs to transactions, see
     `edakit.sim.transactions`; one that is open for transaction_timeout seconds is aborted.
     """
@@ -35,6 +35,7 @@ class Producer:
     batch: int = 100
     timeout: float = 30
     backoff: float = 0.1
+    delivery_timeout: float = 120
     transactional: bool = False
     transaction_timeout: float = 60
 
@@ -45,7 +46,7 @@ class Producer:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ArgumentError(f"Producer({name}={value!r}): a whole number, {least} or more")
-        for name in ("linger", "timeout", "backoff", "transaction_timeout"):
+        for name in ("linger", "timeout", "backoff", "delivery_timeout", "transaction_timeout"):
             nanoseconds(getattr(self, name), name)
         if self.transactional and not self.idempotence:
             raise ArgumentError("Producer(transactional=True, idempotence=False): a transaction needs idempotence")
@@ -98,15 +99,15 @@ class Line:
         self.flying.append(batch)
         return batch
 
-    def failed(self, batch: Batch, why: str = "") -> list[Batch]:
+    def failed(self, batch: Batch, why: str = "", last: bool = False) -> list[Batch]:
         """No answer, or no: back to the front of those that wait, with idempotence in the order of the numbers.
 
-        If there is no try left for it, it is given up and returned; with idempotence and all that have a number: behind the gap nothing
+        If there is no try left for it, or this was the last, it is given up and returned; with idempotence and all that have a number: behind the gap nothing
         would be taken. The numbers begin anew, in a new epoch (KIP-360); also if the partition misses what it had confirmed.
         """
         self.flying.remove(batch)
         batch.gap = why == "out of order"
-        if batch.tries <= self.producer.retries and why != "fenced":
+        if batch.tries <= self.producer.retries and not last:
             earlier = [each for each in self.waiting if self.producer.idempotence and each.tries and each.first < batch.first]
             self.waiting.insert(len(earlier), batch)
             if self.waiting[0].gap and not self.flying:

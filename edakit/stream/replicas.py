@@ -74,7 +74,10 @@ class ReplicatedLog(Log):
         return late
 
     def down(self, machine: int, keep: bool = True) -> None:
-        """A machine's process dies; `keep`: what it has written is with the operating system, and will be there again."""
+        """A machine's process dies, and all know at once (Kafka: broker.session.timeout.ms, 9 s).
+
+        `keep`: what it has written is with the operating system, and will be there again.
+        """
         self.up.discard(machine)
         if not keep:
             self.has[machine] = self.synced[machine] = 0
