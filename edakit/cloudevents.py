@@ -100,9 +100,7 @@ def _check(name: Any, value: Any) -> None:
     """Raise EnvelopeError if this is no attribute of an event, or not a value that it may have."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise EnvelopeError(f"attribute name {name!r}: lower-case letters a-z and digits only")
-    if isinstance(value, bool) and name not in STANDARD:
-        return
-    if isinstance(value, int) and not isinstance(value, bool) and name not in STANDARD:
+    if isinstance(value, int) and name not in STANDARD:  # True and False are, too
         if not -(2**31) <= value < 2**31:
             raise EnvelopeError(f"{name}={value}: a whole number of 32 bits")
         return

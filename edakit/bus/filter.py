@@ -41,12 +41,22 @@ def filter_matches(
     """
     if body is not None and attributes:
         raise ArgumentError("attributes and body: a filter policy is over one of them")
-    if not policy and isinstance(policy, Mapping):
-        return True
-    pattern = Pattern(_cut(policy), SNS_OPERATORS)
-    _check_limits(policy, nested=body is not None)
-    message = _attributes(attributes or {}) if body is None else _body(body)
-    return message is not None and pattern.matches(_cut(message))
+    compiled = Policy(policy, body=body is not None)
+    return compiled.passes(message_attributes(attributes or {}) if body is None else message_body(body))
+
+
+class Policy:
+    """A filter policy, read once and used often. body: whether it is over the body. Raises PatternError for an invalid one."""
+
+    def __init__(self, policy: Mapping[str, Any], *, body: bool) -> None:
+        self.pattern = None  # everything passes
+        if policy or not isinstance(policy, Mapping):
+            self.pattern = Pattern(_cut(policy), SNS_OPERATORS)
+            _check_limits(policy, nested=body)
+
+    def passes(self, message: Mapping[str, Any] | None) -> bool:
+        """Whether a message passes: its attributes or its body as a JSON object, or None if it has none."""
+        return self.pattern is None or (message is not None and self.pattern.matches(_cut(message)))
 
 
 def _cut(value: Any) -> Any:
@@ -83,7 +93,7 @@ def _combinations(policy: Mapping[str, Any], depth: int, so_far: int) -> int:
     return so_far
 
 
-def _attributes(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def message_attributes(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Message attributes as a JSON object. An array that is no JSON, or a number that is none, is left out: it matches nothing."""
     values: dict[str, Any] = {}
     for name, attribute in attributes.items():
@@ -102,7 +112,7 @@ def _attributes(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _body(body: Any) -> dict[str, Any] | None:
+def message_body(body: Any) -> dict[str, Any] | None:
     """A message body as a JSON object, or None."""
     if isinstance(body, (str, bytes)):
         try:
