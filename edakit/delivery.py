@@ -15,11 +15,15 @@ from edakit.errors import ArgumentError
 from edakit.units import nanoseconds
 
 
+JITTERS = ("none", "full", "equal", "decorrelated")
+
+
 @dataclass(frozen=True)
 class Retry:
     """Up to `times` further tries. The n-th waits backoff * factor**(n-1) seconds, at most `longest`; jitter spreads the waits.
 
-    jitter: "none"; "full" (anything from 0 to that wait: the fewest calls); "equal" (half fixed, half random).
+    jitter: "none"; "full" (anything from 0 to that wait: the fewest calls); "equal" (half fixed, half random); "decorrelated" (from
+    backoff to three times the last wait, which whoever waits passes on). factor 1: a fixed wait.
     """
 
     times: int
@@ -35,13 +39,15 @@ class Retry:
         nanoseconds(self.longest, "longest")
         if not (isinstance(self.factor, (int, float)) and 1 <= self.factor < math.inf):
             raise ArgumentError(f"Retry(factor={self.factor!r}): a number, 1 or more")
-        if self.jitter not in ("none", "full", "equal"):
-            raise ArgumentError(f"jitter={self.jitter!r}: one of none, full, equal")
+        if self.jitter not in JITTERS:
+            raise ArgumentError(f"jitter={self.jitter!r}: one of {', '.join(JITTERS)}")
 
-    def delay(self, attempt: int, random: Random) -> float | None:
-        """Seconds to wait after the `attempt`-th failure (1, 2, ...), or None: give up."""
+    def delay(self, attempt: int, random: Random, last: float | None = None) -> float | None:
+        """Seconds to wait after the `attempt`-th failure (1, 2, ...), or None: give up. last: what was waited before."""
         if attempt > self.times:
             return None
+        if self.jitter == "decorrelated":
+            return min(self.longest, random.uniform(self.backoff, 3 * (last or self.backoff)))
         try:
             growth = float(self.factor) ** (attempt - 1)
         except OverflowError:
@@ -50,6 +56,35 @@ class Retry:
         if self.jitter == "full":
             return wait * random.random()
         return wait if self.jitter == "none" else wait / 2 + wait / 2 * random.random()
+
+
+@dataclass
+class RetryBudget:
+    """Retries as a share of calls: each call earns `share` of a retry, each retry spends one, at most `most` are saved up.
+
+    In an outage, when all calls fail, retries then add a tenth to the load and not a multiple of it. One budget is shared by all who
+    call the same service. Source: Google, Site Reliability Engineering, chapter 21 (retry budget); twitter/finagle, RetryBudget.
+    """
+
+    share: float = 0.1
+    most: float = 10
+    left: float = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.share, (int, float)) and 0 <= self.share <= 1 and self.most >= 1):
+            raise ArgumentError(f"RetryBudget(share={self.share!r}, most={self.most!r}): a share from 0 to 1, at most 1 or more")
+        self.left = self.most
+
+    def called(self) -> None:
+        """A call has been made for the first time."""
+        self.left = min(self.most, self.left + self.share)
+
+    def spend(self) -> bool:
+        """Take one retry, if there is one: says whether it may be made."""
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
 
 
 @dataclass

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edakit import Faults, Retry, Service, run
-from edakit.delivery import Breaker
-from edakit.errors import CallTimeout, EdakitError
+from edakit.delivery import Breaker, RetryBudget
+from edakit.errors import ArgumentError, CallTimeout, EdakitError
 
 RETRIES = st.builds(
     Retry,
@@ -61,7 +61,7 @@ def test_no_tries_means_give_up_at_once():
         ({"times": 3, "factor": 0.5}, "factor"),
         ({"times": 3, "factor": float("nan")}, "factor"),
         ({"times": 3, "longest": float("inf")}, "longest"),
-        ({"times": 3, "jitter": "some"}, "jitter='some': one of none, full, equal"),
+        ({"times": 3, "jitter": "some"}, "jitter='some': one of none, full, equal, decorrelated"),
         ({"failures": 0}, "failures=0"),
         ({"pause": -1}, "pause"),
     ],
@@ -154,3 +154,41 @@ def test_a_retry_with_one_idempotency_key_charges_once():
     lost = Faults(drop=0.2, leg="reply")
     assert run(shop, seed=1, faults=lost).databases["ledger"].data["charges"] == 100
     assert run(shop, seed=1, faults=lost, tries="time").databases["ledger"].data["charges"] > 110
+
+
+@given(st.integers(0, 2**32), st.floats(0.01, 5), st.floats(5, 60))
+def test_decorrelated_jitter_stays_between_the_backoff_and_three_times_the_last_wait(seed, backoff, longest):
+    retry, dice, last = Retry(20, backoff=backoff, longest=longest, jitter="decorrelated"), random.Random(seed), None
+    for attempt in range(1, 21):
+        wait = retry.delay(attempt, dice, last)
+        assert min(backoff, longest) <= wait <= min(longest, 3 * (last or backoff))
+        last = wait
+    assert retry.delay(21, dice, last) is None
+
+
+def test_a_retry_budget_lets_an_outage_add_a_share_of_the_calls_and_no_multiple():
+    budget, retries = RetryBudget(share=0.1, most=10), 0
+    for _ in range(1_000):
+        budget.called()
+        while budget.spend():
+            retries += 1
+    assert 100 <= retries <= 110
+
+
+@given(st.lists(st.booleans()), st.floats(0, 1), st.integers(1, 20))
+def test_a_budget_never_spends_more_than_it_was_given(moves, share, most):
+    budget, calls, spent = RetryBudget(share, most), 0, 0
+    for call in moves:
+        if call:
+            calls += 1
+            budget.called()
+        else:
+            spent += budget.spend()
+        assert 0 <= budget.left <= most
+    assert spent <= most + share * calls + 1e-6
+
+
+@pytest.mark.parametrize("wrong", [{"share": -0.1}, {"share": 2}, {"most": 0}])
+def test_a_budget_that_is_none_is_refused(wrong):
+    with pytest.raises(ArgumentError, match="a share from 0 to 1"):
+        RetryBudget(**wrong)

@@ -111,7 +111,7 @@ class Instance:
 
     async def _retried(self, delivery: Any, began: int, error: Exception) -> tuple[Exception | None, Any]:
         """A handler has raised: write it down, and try again as the deployment's policy says."""
-        event, add, kernel, attempt = delivery.event, self.lab.trace.add, self.kernel, 0
+        event, add, kernel, attempt, wait = delivery.event, self.lab.trace.add, self.kernel, 0, None
         while True:
             check_mistake(error, self.name)
             if isinstance(error, Refused):
@@ -120,7 +120,7 @@ class Instance:
             add(kernel.ns, "fail", delivery.place, self.name, event, delivery.tag, began, say(error, self.service))
             attempt += 1
             retry = self.deployment.retry
-            wait = retry.delay(attempt, self.random) if retry else None
+            wait = retry.delay(attempt, self.random, wait) if retry else None
             if wait is None:
                 return error, None
             await kernel.sleep(nanoseconds(wait))

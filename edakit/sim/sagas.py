@@ -96,7 +96,7 @@ class Orchestrator:
         doing = task.verb == "do"
         action = step.action if doing else step.compensate
         assert action is not None, "a step without a compensation is never undone"
-        attempt = 0
+        attempt, wait = 0, None
         while True:
             try:
                 await self._timed(action, event, ctx, step.timeout)
@@ -109,7 +109,7 @@ class Orchestrator:
                 check_mistake(error, ctx.instance.name)
                 why, unknown = say(error, ctx.instance.service), True
             attempt += 1
-            wait = task.retry.delay(attempt, ctx.random)
+            wait = task.retry.delay(attempt, ctx.random, wait)
             if wait is None:
                 return Entry("stuck" if task.must else "failed", step.name, unknown and doing), why
             await self.lab.kernel.sleep(nanoseconds(wait))
