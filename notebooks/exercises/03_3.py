@@ -137,7 +137,8 @@ def judge(case, data, trace):
         return
     left = sum(entry["packets"] for entry in entries)
     yield "oversold", [f"{left} left"] if left < 0 else [], "the stock is below zero"
-    yield "stuck", [key for key in wanted if replies.get(key) not in ("reserved", "rejected")], "a customer has no answer, or neither yes nor no"
+    left_alone = [key for key in wanted if replies.get(key) not in ("reserved", "rejected")]
+    yield "stuck", left_alone, "a customer has no answer, or one that is neither yes nor no"
     if STOCK - left != reserved and left >= 0:
         yield "phantom", [f"{reserved} reserved, {STOCK - left} in the stream"], "what was promised is not what is in the stream"
     away = [key for key, n in wanted.items() if replies.get(key) == "rejected" and left >= n]
