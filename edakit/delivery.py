@@ -14,7 +14,6 @@ from edakit.chance import Random
 from edakit.errors import ArgumentError
 from edakit.units import nanoseconds
 
-
 JITTERS = ("none", "full", "equal", "decorrelated")
 
 
