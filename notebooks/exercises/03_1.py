@@ -129,7 +129,11 @@ def judge(case, data, trace):
     told = trace.keys("order.placed")
     answered = [row.event.key for row in trace.where("reply") if not row.note]
     yield "lost", [key for key in saved if key not in told], "an order is saved, and nobody will ever hear of it"
-    yield "phantom", [key for key in told if key not in saved], "an order was published, and it is not saved under its key with its data"
+    yield (
+        "phantom",
+        [key for key in told if key not in saved],
+        "an order was published, and it is not saved under its key with its data",
+    )
     yield "lost", [key for key in answered if key not in saved], "a customer has an answer, and the order is not saved"
     yield "lost", [key for key in orders if key not in answered and not case.faults], "nothing went wrong, and there is no answer"
     odd = [event.key for event in trace.events("order.placed") if event.data != orders.get(event.key)]
