@@ -4,7 +4,7 @@ import pytest
 
 from edakit import Crash, Faults, Lab, Service, measure, play, plot
 from edakit.errors import Livelock, WiringError
-from edakit.stream import shard_for
+from edakit.stream import Producer, shard_for
 
 
 def system(
@@ -305,3 +305,27 @@ def test_a_crash_in_the_middle_loses_nothing_where_others_take_over(like):
     lab.run()
     assert sorted(set(handled(lab))) == list(range(30))
     assert jobs.lag("worker") == 0
+
+
+@pytest.mark.parametrize(("isolation", "read"), [("read_committed", [0, 2, 4]), ("read_uncommitted", [0, 1, 2, 3, 4])])
+def test_of_a_transaction_a_share_group_sees_what_it_may_and_never_the_marker(isolation, read):
+    lab, clerk, bank = Lab(1), Service("clerk"), Service("bank")
+    orders, bills = lab.stream("orders"), lab.stream("bills", share=True)
+
+    @clerk.on("order.placed")
+    async def write(order, ctx):
+        async with ctx.transaction():
+            await ctx.publish("bill.written", order.data)
+            await ctx.sleep(0.1)  # what it has published is there by now
+            if order.data["n"] % 2:
+                raise ValueError("torn up")
+
+    bank.on("bill.written")(quiet)
+    bills.producer("clerk", Producer(transactional=True, linger=0))
+    lab.deploy(clerk, on=orders, publishes=bills, on_error="reject")
+    lab.deploy(bank, on=bills, isolation=isolation, instances=2)
+    for n in range(5):
+        orders.publish("order.placed", {"n": n}, key="1")
+    lab.run()
+    assert [row.event.data["n"] for row in lab.trace.where("acquire")] == read
+    assert bills.logs[0].end == 10

@@ -156,6 +156,30 @@ def test_a_compacted_topic_shows_a_live_reader_everything_and_a_late_one_the_las
     assert [n for n in late[0] if n < closed] == sorted(words.values())
 
 
+@pytest.mark.parametrize(("prefetch", "instances", "assignor"), [(1, 1, None), (7, 2, "range"), (7, 2, "cooperative-sticky")])
+def test_a_reader_that_compaction_overtakes_misses_only_what_has_been_said_again(prefetch, instances, assignor):
+    lab, table, seen = Lab(1), {}, []
+    stock = lab.stream("stock", partitions=2, compact=True, segment=5, check=0.1, assignor=assignor)
+    slow = Service("slow")
+
+    @slow.on("#")
+    async def read(event, ctx):
+        await ctx.sleep(0.2)
+        table[event.key] = event.data["left"]
+        seen.append((ctx.delivery.place, ctx.delivery.offset))
+
+    lab.deploy(slow, on=stock, prefetch=prefetch, instances=instances)
+    lab.workload(stock, "stock.counted", every=0.02, count=200, data=lambda n, _: {"sku": n % 8, "left": n}, key="sku")
+    lab.run()
+    written = [(row.place, row.tag) for row in lab.trace.where("append")]
+    for place in ("stock/0", "stock/1"):
+        offsets = [offset for where, offset in seen if where == place]
+        assert offsets == sorted(set(offsets)), "in order, and none twice"
+    assert len(seen) < len(written), "it has been overtaken"
+    assert table == {str(n % 8): n for n in range(1, 201)}
+    assert stock.lag("slow") == 0
+
+
 def test_a_tombstone_is_there_for_a_while_and_then_it_is_gone():
     for wait, expected in ((0.5, [2, 3]), (5, [3])):
         lab = Lab(1)

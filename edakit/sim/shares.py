@@ -8,6 +8,7 @@ that has nothing else to do claims it, `claim_idle` seconds after it was handed 
 """
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edakit.errors import Livelock, Refused, WiringError
@@ -38,7 +39,7 @@ class ShareGroup:
             )
         self.stream, self.name, self.group = stream, stream.name, deployment.group
         self.kernel, self.network, self.add, self.ask = stream.kernel, stream.network, stream.add, stream.ask
-        self.limit = deployment.delivery_limit or stream.limit
+        self.limit, self.isolation = deployment.delivery_limit or stream.limit, deployment.isolation
         self.parts: list[SharePartition] = []
         self.batches: dict[Instance, list[Record]] = {}  # what each member has and has not finished
         self._idle: deque[Instance] = deque()  # members with nothing to do, who has waited longest first
@@ -51,6 +52,7 @@ class ShareGroup:
         for log in stream.logs[len(self.parts) :]:
             start = log.end if stream.start_at == "latest" and not self.batches else log.start
             part = SharePartition(log, start, lock=stream.lock, limit=self.limit, window=stream.window, fenced=stream.fenced)
+            part.scan = partial(stream.scan, len(self.parts), isolation=self.isolation)
             self.parts.append(part)
             self.add(self.kernel.ns, "assign", log.place, ALL, None, start, 0, self.group)
 

@@ -11,14 +11,5 @@ from edakit.stream.producer import Producer
 from edakit.stream.share import SharePartition, entry_ids
 
 __all__ = [
-    "Group",
-    "Log",
-    "Producer",
-    "Record",
-    "SharePartition",
-    "assign",
-    "compact",
-    "entry_ids",
-    "partition_for",
-    "shard_for",
-]
+    "Group", "Log", "Producer", "Record", "SharePartition", "assign", "compact", "entry_ids", "partition_for", "shard_for",
+]  # fmt: skip
