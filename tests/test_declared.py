@@ -304,6 +304,10 @@ def test_properties_that_no_message_has_are_refused(wrong):
         message_properties(**wrong)
     with pytest.raises(DurationError):
         message_properties(ttl=-1)
+    with pytest.raises(
+        PayloadError, match="no property of a message named 'colour'; known: dedup, headers, mandatory, persistent"
+    ):
+        message_properties(colour="red")
 
 
 def test_the_properties_of_a_message_are_attributes_of_a_valid_event():

@@ -420,3 +420,22 @@ def test_a_queue_that_only_gets_dead_letters_has_a_backlog_like_any_other():
     lab.run()
     assert measure.queues(lab.trace) == ["shop/offers", "shop/parked"]
     assert measure.backlog(lab.trace, "shop/parked")[-1] == (pytest.approx(5.001), 2)
+
+
+def test_what_is_handed_on_at_least_once_and_not_confirmed_still_fills_its_queue():
+    """The price of it: while the dead letters cannot be handed on, their queue refuses what is new (rabbit_fifo.erl, is_over_limit)."""
+    lab = Watched(1)
+    shop = lab.broker("shop")
+    strategy = {"overflow": "reject-publish", "dead_letter_strategy": "at-least-once"}
+    shop.queue("payment", type="quorum", max_length=2, dead_letter="parked", **strategy)
+    shop.queue("parked", bind="none", max_length=1, overflow="reject-publish")
+    lab.deploy(worker(error=ValueError), on=shop, on_error="reject")
+    for n in range(5):
+        lab.at(n, lambda n=n: shop.publish("order.placed", None, n))
+    lab.run(until=10)
+    assert keys(lab, "refuse", place="shop/parked") == ["1", "2"]
+    assert keys(lab, "refuse", place="shop/payment") == ["3", "4"]
+    lab.deploy(worker("parked"), on=shop)
+    lab.run()
+    assert keys(lab, "ack", place="shop/parked") == ["0", "1", "2"]
+    assert shop.queues["payment"].unconfirmed == 0

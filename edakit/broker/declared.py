@@ -19,7 +19,7 @@ from bisect import bisect
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from edakit.broker.queue import Consumer, Delivery, Queue, Settled, survives
 from edakit.errors import PayloadError, WiringError, known
@@ -31,6 +31,7 @@ NAME = re.compile("[a-z0-9]+")
 OWN = frozenset(
     {"priority", "expiration", "deliverymode", "mandatory", "dedup", "data", "id", "source", "type", "time", "specversion"}
 )
+PROPERTIES = ("headers", "priority", "ttl", "persistent", "mandatory", "dedup")
 MILLI = SECOND // 1000
 OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
 TYPES = ("classic", "quorum")
@@ -82,6 +83,7 @@ def message_properties(
     persistent: bool = True,
     mandatory: bool = False,
     dedup: str | None = None,
+    **other: Any,
 ) -> Frozen:
     """What a publisher says of a message besides its content, as attributes of the event (`event.extensions`).
 
@@ -90,6 +92,8 @@ def message_properties(
     mandatory: given back to the publisher if no queue gets it. dedup: on a FIFO bus, what it is known by (MessageDeduplicationId; its
     id, unless told). Raises PayloadError for what an attribute of an event cannot be.
     """
+    if other:
+        raise PayloadError(known("property of a message", next(iter(other)), PROPERTIES))
     for name, value in (headers or {}).items():
         if not (isinstance(name, str) and NAME.fullmatch(name)) or name in OWN or not isinstance(value, (str, int)):
             raise PayloadError(
@@ -164,12 +168,13 @@ class Declared(Queue):
         self._active: Consumer | None = None
         self._taken = 0
         self.alarm = 0  # for whoever drives it: the instant at which it will look at the head again
+        self.unconfirmed = 0  # and how many of its dead letters wait for a confirm: they still count as messages of this queue
 
     @property
     def rejects(self) -> bool:
         """Whether one more message would be refused (overflow="reject-publish")."""
         most = self.arguments.max_length
-        return most is not None and self.arguments.overflow != "drop-head" and len(self.ready) >= most
+        return most is not None and self.arguments.overflow != "drop-head" and len(self.ready) + self.unconfirmed >= most
 
     def put(self, event: Event, now: int = 0, deaths: Deaths = ()) -> None:
         """Take a message, behind those of its priority. A dead letter has lost its own TTL, so that it does not expire again."""

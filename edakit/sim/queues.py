@@ -159,9 +159,10 @@ class BrokerQueues(QueueHub):
         else:
             self._hop(queue, event, deaths, reason)
 
-    def _hop(self, queue: Declared, event: Event, deaths: Deaths, reason: Reason) -> None:
+    def _hop(self, queue: Declared, event: Event, deaths: Deaths, reason: Reason, again: bool = False) -> None:
         """From queue to queue: nobody waits for a confirm, unless the queue asks for one."""
         target, ns = self._queue(queue.target), self.kernel.ns
+        queue.unconfirmed -= again
         assert isinstance(target, Declared), target.place  # looked at when it was named
         if target.rejects:
             self.add(ns, "refuse", target.place, queue.place, event, 0, ns, f"max_length={target.arguments.max_length}")
@@ -171,7 +172,8 @@ class BrokerQueues(QueueHub):
             self.kernel.later(0, self.push, target)
             return
         if queue.arguments.dead_letter_strategy == "at-least-once":
-            self.kernel.later(UNCONFIRMED, self._hop, queue, event, deaths, reason)
+            queue.unconfirmed += 1
+            self.kernel.later(UNCONFIRMED, self._hop, queue, event, deaths, reason, True)
 
     def ack(self, delivery: Delivery, since: int) -> None:
         """A consumer is done with a delivery."""
