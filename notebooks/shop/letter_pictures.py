@@ -203,10 +203,10 @@ def herd(labs: Lab | Mapping[str, Lab]) -> Picture:
             rows.append({"jitter": name, **figures})
         axes.axhline(capacity, color=INK, linewidth=1.4, linestyle=DASHES[1], label=f"the bank takes {capacity} a second")
         axes.set_xscale("log")
-        marks = [1, 2, 3, 5, 9, 17, 33, 65, 129, 257, 513]
+        marks = [1, 2, 3, 5, 9, 17, 33, 65, 129, 257, 513, 1025, 2049]
         axes.set_xticks([mark + 0.4 for mark in marks], [f"{mark - 1}" for mark in marks])
         axes.set_xticks([], minor=True)
-        axes.set_xlim(0.9, 620)
+        axes.set_xlim(0.9, max(620, *(1.1 * row["drain s"] for row in rows)))
         axes.set_xlabel("virtual seconds after the bank is back (logarithmic)")
         axes.set_ylabel("calls in one second")
         axes.legend(loc="upper right")
@@ -257,9 +257,12 @@ def life(*labs: Lab) -> Picture:
                 n, each.keep, 0.66, left=each.died / day, facecolor="none", edgecolor=GREY, linestyle=DASHES[1], linewidth=1.2
             )
             axes.scatter([each.gone / day], [n], s=130, color=INK, marker="X", zorder=4)
-            words, middle = f"{number(round(each.window, 1))} days to look at it", each.died / day + each.window / 2
+            words, beside = f"days to look at it: {number(round(each.window, 1))}", each.window < 2
+            middle = each.gone / day + 0.25 if beside else each.died / day + each.window / 2
             box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
-            axes.annotate(words, (middle, n), ha="center", va="center", fontsize=10, weight="bold", bbox=box)
+            axes.annotate(
+                words, (middle, n), ha="left" if beside else "center", va="center", fontsize=10, weight="bold", bbox=box
+            )
         axes.barh([-9], [0], color=SKY, label="in its queue")
         axes.barh([-9], [0], color=ORANGE, hatch="///", edgecolor="white", label="a dead letter")
         axes.barh(

@@ -43,8 +43,8 @@ class Shelf:
         """Let the lab go on, hour by hour, until the letter cannot be read any more."""
         shop: Any = lab.homes["shop"]
         queue, buried = shop.queues[QUEUE], lab.trace.where("dead")
-        self.kind, self.keep = "FIFO queue" if queue.fifo else "standard queue", queue.retention / days(SECOND)
-        self.died = buried[0].time if buried else lab.now
+        self.kind, self.keep = "FIFO" if queue.fifo else "standard", queue.retention / days(SECOND)
+        self.died = buried[0].time if buried else min(lab.now, days(self.keep))  # or it died in its queue
         rows, end = len(lab.trace), self.died
         while shop.dead_letters(QUEUE) and end < days(30):
             end = hours(round(end / hours(1)) + 1)
