@@ -2,7 +2,7 @@
 
 import pytest
 
-from edakit import Crash, Faults, Lab, Service, measure, play, plot
+from edakit import Crash, Exponential, Faults, Lab, Service, measure, play, plot
 from edakit.errors import Livelock, WiringError
 from edakit.stream import Producer, shard_for
 
@@ -329,3 +329,46 @@ def test_of_a_transaction_a_share_group_sees_what_it_may_and_never_the_marker(is
     lab.run()
     assert [row.event.data["n"] for row in lab.trace.where("acquire")] == read
     assert bills.logs[0].end == 10
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+@pytest.mark.parametrize("first", range(0, 40, 10))
+def test_whatever_is_lost_or_dies_every_record_ends_done_or_given_up_in_one_pair_of_hands_at_a_time(fenced, first):
+    for seed in range(first, first + 10):
+        lab = Lab(seed)
+        jobs = lab.stream(
+            "jobs", share=True, partitions=2, window=20, delivery_limit=4 if fenced else None,
+            lock_timeout=0.5 if fenced else None, claim_idle=0.5,
+        )  # fmt: skip
+        worker = Service("worker")
+
+        @worker.on("#")
+        async def work(event, ctx):
+            await ctx.sleep(ctx.random.expovariate(20))
+            if ctx.random.random() < 0.2:
+                raise ValueError("smudged")
+
+        lab.deploy(worker, on=jobs, instances=3, prefetch=1 + seed % 3, concurrency=1 + seed % 2)
+        lab.workload(jobs, "job.new", every=0.02, count=100, key="job")
+        lab.faults(Faults(drop=0.05, duplicate=0.05, delay=Exponential(0.005), leg="deliver"))
+        lab.faults(Faults(drop=0.05, leg="ack") + Faults(crash=0.01, restart_after=0.2))
+        lab.run()
+        holder, count, fate = {}, {}, {}
+        for row in lab.trace.where(("acquire", "accept", "unlock", "skip")):
+            record = row.place, row.tag
+            assert record not in fate, "nothing follows the end of a record"
+            if row.kind == "acquire":
+                assert record not in holder, "in two pairs of hands"
+                holder[record], count[record] = row.who, count.get(record, 0) + 1
+                continue
+            assert row.who in (("", holder[record]) if fenced else ("", "worker.1", "worker.2", "worker.3"))
+            del holder[record]
+            if row.kind != "unlock":
+                fate[record] = row.kind
+        assert set(fate) == {(row.place, row.tag) for row in lab.trace.where("append")}
+        assert jobs.lag("worker") == 0
+        if fenced:
+            assert max(count.values()) <= 4
+            assert all(count[record] == 4 for record, end in fate.items() if end == "skip")
+        else:
+            assert set(fate.values()) == {"accept"}
