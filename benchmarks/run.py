@@ -1,6 +1,6 @@
 """Measure edakit beside its peers in one run: a table here and in README.md, the figures in results.json.
 
-python benchmarks/run.py            # about two minutes
+python benchmarks/run.py            # about three minutes
 python benchmarks/run.py --quick    # small sizes, few rounds, nothing written: does every case run?
 """
 
@@ -16,6 +16,7 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import logs
 import memory
 import peers
 import simulators
@@ -24,13 +25,13 @@ from harness import LEAST, ROUNDS, Result, compare
 HERE = Path(__file__).parent
 FIELDS = ("name", "unit", "ours", "peer_name", "peer", "ratio", "goal")
 BEGIN, END = "<!-- results: written by make bench -->", "<!-- end of results -->"
-BESIDE = ("simpy", "kombu", "aiopubsub", "faststream", "bubus")
+BESIDE = ("simpy", "kombu", "aiopubsub", "faststream", "bubus", "eventsourcing", "persist-queue", "avro")
 
 
 def measure(shrink: int = 1, rounds: int = ROUNDS, least: float = LEAST) -> list[Result]:
     """All cases, one after the other, each said when it is done."""
     results = []
-    for case in [*simulators.cases(shrink), *peers.cases(shrink)]:
+    for case in [*simulators.cases(shrink), *peers.cases(shrink), *logs.cases(shrink)]:
         results.append(compare(case, rounds, least))
         say(results[-1])
     if sys.platform == "win32":
