@@ -265,9 +265,7 @@ def life(*labs: Lab) -> Picture:
             )
         axes.barh([-9], [0], color=SKY, label="in its queue")
         axes.barh([-9], [0], color=ORANGE, hatch="///", edgecolor="white", label="a dead letter")
-        axes.barh(
-            [-9], [0], facecolor="none", edgecolor=GREY, linestyle=DASHES[1], label=f"{found[0].keep:g} days from its death"
-        )
+        axes.barh([-9], [0], facecolor="none", edgecolor=GREY, linestyle=DASHES[1], label="the retention, counted from its death")
         axes.scatter([], [], s=90, color=INK, marker="X", label="deleted: no event says so")
         axes.set_yticks(range(len(found)), [each.kind for each in found])
         axes.set_ylim(len(found) - 0.5, -0.5)
