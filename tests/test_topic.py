@@ -45,7 +45,7 @@ def test_attributes_are_what_a_policy_is_over_unless_told():
     topic.subscribe("key", {"key": ["7"]})
     topic.subscribe("type", {"type": [{"prefix": "job."}]})
     event = Lab().event("job.new", {"key": "x"}, "7", "web", None)
-    assert topic.receivers(event) == ["key", "type"]
+    assert topic.targets(event) == ["key", "type"]
     with pytest.raises(PatternError, match="nested"):
         topic.subscribe("bad", {"job": {"of": [1]}})
     with pytest.raises(ArgumentError, match="filter_scope='Body'"):

@@ -61,6 +61,11 @@ class Rules:
             raise ArgumentError(f"rule {rule.name}: a bus has at most {MOST_RULES} rules")
         self.rules.append(rule)
 
+    def subscribe(self, name: str, pattern: Mapping[str, Any] | None = None, types: Iterable[str] = ("#",)) -> None:
+        """A rule with one target, of the same name, for each of some types. Raises PatternError for an invalid pattern."""
+        for each in types:
+            self.put(Rule(name, each, pattern, [name]))
+
     def targets(self, event: Event, *, replay: str = "", only: Iterable[str] | None = None) -> list[str]:
         """Who gets an event, in the order of the rules: once for each rule that matches. `only`: rules of these names."""
         chosen = self.rules if only is None else [rule for rule in self.rules if rule.name in set(only)]

@@ -28,7 +28,7 @@ class Topic:
         """Add a subscription. Raises PatternError for an invalid policy."""
         self.subscriptions[name] = tuple(types), Policy({} if policy is None else policy, body=self.scope == "MessageBody")
 
-    def receivers(self, event: Event) -> list[str]:
+    def targets(self, event: Event) -> list[str]:
         """The subscriptions that get an event: its body is its data; its attributes are type, source, key and its extensions."""
         if self.scope == "MessageBody":
             message = message_body(event.data)

@@ -120,8 +120,8 @@ class PowerCut(Crash):
 
 
 @dataclass(frozen=True)
-class Hold(Fault):
-    """What is sent between two nodes waits, in both directions, from `at` until `until` (None: until released)."""
+class Outage(Fault):
+    """Something between two nodes, from `at` on and until a time (None: until somebody ends it)."""
 
     a: str
     b: str
@@ -129,28 +129,21 @@ class Hold(Fault):
     until: float | None = None
 
     def __post_init__(self) -> None:
-        _check_span(self.at, self.until)
+        nanoseconds(self.at, "at")
+        if self.until is not None and nanoseconds(self.until, "until") < nanoseconds(self.at, "at"):
+            raise DurationError(f"until={self.until!r} is before at={self.at!r}")
 
 
 @dataclass(frozen=True)
-class Partition(Fault):
+class Hold(Outage):
+    """What is sent between two nodes waits, in both directions, from `at` until `until` (None: until released)."""
+
+
+@dataclass(frozen=True)
+class Partition(Outage):
     """What is sent between two nodes is lost from `at` until `until` (None: until repaired); `oneway`: only from a to b."""
 
-    a: str
-    b: str
-    at: float = 0
-    until: float | None = None
     oneway: bool = False
-
-    def __post_init__(self) -> None:
-        _check_span(self.at, self.until)
-
-
-def _check_span(at: float, until: float | None) -> None:
-    """Raise DurationError for a time that ends before it begins."""
-    nanoseconds(at, "at")
-    if until is not None and nanoseconds(until, "until") < nanoseconds(at, "at"):
-        raise DurationError(f"until={until!r} is before at={at!r}")
 
 
 def _pair(value: object) -> bool:

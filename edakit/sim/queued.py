@@ -104,7 +104,7 @@ class TopicBus(QueuedBus):
 
     def take(self, event: Event, since: int) -> None:
         """Put a copy into every queue whose subscription wants it."""
-        ns, fitting = self.kernel.ns, self.topic.receivers(event) if self.topic else list(self.queues)
+        ns, fitting = self.kernel.ns, self.topic.targets(event) if self.topic else list(self.queues)
         sent = [name for name in fitting if self.queues[name].send(event, ns, dedup=event.extensions.get("dedup"))]
         self.add(ns, "publish", self.name, event.source, event, 0, since, " ".join(sent))
         for name in fitting:

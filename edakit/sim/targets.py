@@ -7,7 +7,7 @@ it. Invoked by "request-response", it has taken an event when its handler is don
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from edakit.bus.bus import BACKOFF, Archive, Patience, Rule, Rules
+from edakit.bus.bus import BACKOFF, Archive, Patience, Rules
 from edakit.bus.topic import Topic
 from edakit.bus.visibility import Delivery, Queue
 from edakit.delivery import Retry
@@ -42,7 +42,8 @@ class EventBus(QueuedBus):
         super().__init__(lab, name)
         if invoke not in ("event", "request-response"):
             raise ArgumentError(known("invoke", invoke, ["event", "request-response"]))
-        self.rules, self.fifo, self.waits = Rules(), fifo, invoke == "request-response"
+        self.rules: Rules | Topic = Rules()
+        self.fifo, self.waits = fifo, invoke == "request-response"
         self.patience = Patience(replace(BACKOFF, times=retries), max_age)
         self.gap = self.lab.gap(invocations, "invocations") if invocations is not None else 0  # between two, under a quota
         self._due: dict[str, Queue] = {}  # by place: what may have an invocation to make, whose turn it is first
@@ -56,16 +57,7 @@ class EventBus(QueuedBus):
         """Archive an event, and bring it to the targets of all rules that match."""
         if self.archive:
             self.archive.add(event)
-        self._route(event, since, self._targets(event), "")
-
-    def _targets(self, event: Event) -> list[str]:
-        return self.rules.targets(event)
-
-    def _subscribe(self, deployment: "Deployment") -> None:
-        """Put the rules of a target."""
-        target = deployment.service.name
-        for types in deployment.service.handlers:
-            self.rules.put(Rule(target, types, deployment.filter, [target]))
+        self._route(event, since, self.rules.targets(event), "")
 
     def _route(self, event: Event, since: int, targets: list[str], replay: str) -> None:
         group = event.key if self.fifo and event.key else event.id  # a second copy for one target always waits for the first
@@ -152,7 +144,7 @@ class EventBus(QueuedBus):
         target = deployment.service.name
         place = f"{self.name}/{target}"
         if target not in self.queues:
-            self._subscribe(deployment)
+            self.rules.subscribe(target, deployment.filter, deployment.service.handlers)
             self.queues[target] = Queue(
                 place, visibility=self.timeout, retention=None, late=False, dead_letter=bool(deployment.dead_letter)
             )
@@ -184,6 +176,7 @@ class EventBus(QueuedBus):
         return name
 
     def _again(self, event: Event, name: str, rules: list[str] | None) -> None:
+        assert isinstance(self.rules, Rules), "a topic has no archive"
         self._route(event, self.kernel.ns, self.rules.targets(event, replay=name, only=rules), name)
 
 
@@ -202,13 +195,7 @@ class EndpointBus(EventBus):
         timeout: float = 15,
     ) -> None:
         super().__init__(lab, name, timeout=timeout, invoke="request-response")
-        self.topic, self.patience = Topic(filter_scope), Patience(Retry(retries, backoff=backoff, factor=1), max_age)
-
-    def _targets(self, event: Event) -> list[str]:
-        return self.topic.receivers(event)
-
-    def _subscribe(self, deployment: "Deployment") -> None:
-        self.topic.subscribe(deployment.service.name, deployment.filter, deployment.service.handlers)
+        self.rules, self.patience = Topic(filter_scope), Patience(Retry(retries, backoff=backoff, factor=1), max_age)
 
 
 BUSES: dict[str, type[Bus]] = {  # by preset
