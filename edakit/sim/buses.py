@@ -14,6 +14,7 @@ from edakit.event import Event
 from edakit.sim.hub import Hub
 from edakit.sim.kernel import Task
 from edakit.sim.runtime import Instance
+from edakit.sim.server import Handed
 from edakit.sim.world import Home
 from edakit.trace import AT_MOST_ONCE
 from edakit.units import nanoseconds
@@ -21,16 +22,6 @@ from edakit.units import nanoseconds
 if TYPE_CHECKING:
     from edakit.sim.deployment import Deployment
     from edakit.sim.world import World
-
-
-class Handed:
-    """A message handed to an instance once and for all."""
-
-    __slots__ = ("event", "place", "tag")
-    count, redelivered = 1, False
-
-    def __init__(self, place: str, tag: int, event: Event) -> None:
-        self.place, self.tag, self.event = place, tag, event
 
 
 class Bus(Hub, Home):
@@ -100,7 +91,7 @@ class PubSubBus(Bus):
         while (event := connection.read()) is not None:
             self._tags = tag = self._tags + 1
             self.add(self.kernel.ns, "deliver", place, connection.name, event, tag, 0, AT_MOST_ONCE)
-            handed = Handed(place, tag, event)
+            handed = Handed(place, event, tag)
             if not self.network.send("deliver", self.name, connection.name, event, instance.receive, handed):
                 connection.room += 1
 

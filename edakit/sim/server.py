@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from edakit.sim.world import World
 
 
-class Request:
-    """A request at an instance."""
+class Handed:
+    """What is handed to an instance once and for all: a request, or a message that nobody acknowledges."""
 
     __slots__ = ("event", "place", "tag")
     count, redelivered = 1, False
 
-    def __init__(self, event: Event, place: str) -> None:
-        self.event, self.place, self.tag = event, place, 0
+    def __init__(self, place: str, event: Event, tag: int = 0) -> None:
+        self.place, self.event, self.tag = place, event, tag
 
 
 class Server:
@@ -47,9 +47,9 @@ class Server:
             self.lab.answer(self.name, request, None, Refused(f"connection refused: no instance of {service} is up"))
             return
         self._turn[service] = turn = self._turn.get(service, -1) + 1
-        up[turn % len(up)].receive(Request(request, f"{self.name}/{service}"))
+        up[turn % len(up)].receive(Handed(f"{self.name}/{service}", request))
 
-    def settle(self, instance: Instance, request: Request, error: Exception | None, result: Any) -> None:
+    def settle(self, instance: Instance, request: Handed, error: Exception | None, result: Any) -> None:
         """The handler has ended: send the answer. A handler that raised gives one too: it failed, and nobody knows how far it got."""
         self.lab.answer(instance.name, request.event, result, error)
 
