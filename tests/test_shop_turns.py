@@ -6,7 +6,7 @@ from statistics import mean
 
 import pytest
 
-from edakit import run
+from edakit import Crash, run
 from edakit.errors import ArgumentError
 from edakit.event import Event
 
@@ -38,6 +38,20 @@ def test_every_path_tells_every_step_and_only_an_open_door_mixes_them_up(switch)
         assert len(turns.heard(lab)) == 100
         wrong += len(turns.out_of_turn(lab))
     assert (wrong > 0) is (switch != "all-shut")
+
+
+@pytest.mark.parametrize("switch", turns.SWITCHES)
+def test_every_door_has_a_lock_that_keeps_order_and_loses_nothing(switch):
+    for seed in SEEDS:
+        lab = run(turns.pipeline, seed=seed, switch=switch, locked=True)
+        assert all(steps == [1, 2, 3] for steps in turns.heard(lab).values())
+        assert len(turns.heard(lab)) == 100
+
+
+def test_a_standby_takes_over_from_the_single_active_consumer_in_turn():
+    lab = run(turns.pipeline, seed=1, switch="competing-consumers", locked=True, faults=Crash("analytics.1", at=10))
+    assert {row.who for row in lab.trace.where("log")} == {"analytics.1", "analytics.2"}
+    assert turns.out_of_turn(lab) == []
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import builtins
 from contextlib import contextmanager
 
 from edakit import Lab, Service
-from edakit.errors import ArgumentError
+from edakit.errors import WiringError
 from edakit.learn import run_lab
 from edakit.ordering import Lanes
 
@@ -85,17 +85,21 @@ def plan(random):
 def trial(answers, case):
     lab, reader, (pick,) = Lab(case.seed), Service("reader"), answers
     orders, workers = lab.stream("orders"), 3 + case.seed % 3
-    lanes, picked = Lanes(workers), {}
+    lanes, picked, problems = Lanes(workers), {}, []
 
     def chosen(event):
         lane = pick(event, workers)
         if not isinstance(lane, int) or isinstance(lane, bool) or not 0 <= lane < workers:
-            raise ArgumentError(f"pick returned {lane!r}: the number of a worker, from 0 to {workers - 1}")
+            raise WiringError(f"pick returned {lane!r}: the number of a worker, from 0 to {workers - 1}")
         return lane
 
     @reader.on("#")
     async def handle(event, ctx):
-        lane = chosen(event)
+        try:
+            lane = chosen(event)
+        except Exception as error:  # noqa: BLE001  told after the run, in place of a thousand tries
+            problems.append(error)
+            return
         picked.setdefault(event.key, (event, lane))
         lanes.waiting[lane].append(event)
         while (item := lanes.take(lane)) is not None:
@@ -112,6 +116,8 @@ def trial(answers, case):
                 total += work
                 lab.at(rush["at"], place, orders, type, {"order": order, "version": version, "work": work})
     run_lab(lab, case, until=600)
+    if problems:
+        raise problems[0]
     with restarted(case.seed + 1):
         moved = [key for key, (event, lane) in picked.items() if stateless(pick, event, workers) != lane]
     return judge(case, lab.trace, total, moved), lab.trace
@@ -144,7 +150,8 @@ def judge(case, trace, total, moved):
         key, version = row.note.split()
         told.setdefault(key, []).append(int(version))
     back = [key for key, each in told.items() if each != sorted(each)]
-    yield "reordered", back, "the events of an order were finished out of turn"
+    turns = ", ".join(map(str, told[back[0]])) if back else ""
+    yield "reordered", back, f"the events of an order were finished out of turn: {turns}"
     busy = trace[-1].time - case.events[-1]["at"]
     last = total / len(case.events)
     slow = [f"{busy:.1f} s for a rush of {last:.1f} s of work"] if busy > 0.8 * last else []

@@ -1,7 +1,6 @@
 """05-4: a fourth partition, while the shop is open."""
 
-from shop.turn_writers import Writers
-from shop.turns import in_turn
+from shop.turns import Writers, in_turn
 
 from edakit import Lab, Service
 from edakit.learn import run_lab

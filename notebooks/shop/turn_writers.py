@@ -1,18 +1,11 @@
 """Two ways in which the writing side loses order: a producer that sends again, and a topic that gets a partition more."""
 
-from collections.abc import Callable
-from typing import Any
-
 from edakit import Faults, Lab, Service
 from edakit.errors import ArgumentError, known
-from edakit.event import Event
-from edakit.service import Context
-from edakit.sim.streams import Stream
 from edakit.stream import Producer, partition_for
-from shop.turns import customers, note_down, publish, share
+from shop.turns import Writers, customers, drain_and_grow, grow, note_down, share
 
 GROUP = "analytics"
-Tell = Callable[..., Any]
 
 
 def writer(lab: Lab, in_flight: int = 5, idempotence: bool = False, lost: float = 0.01, count: int = 100) -> None:
@@ -64,30 +57,6 @@ def moved(before: int, after: int, keys: int = 10_000) -> float:
     return 100 * sum(partition_for(name, before) != partition_for(name, after) for name in names) / keys
 
 
-class Writers:
-    """The web shop's door to a topic: while it is paused, what should be told waits here, in its order."""
-
-    def __init__(self, topic: Stream) -> None:
-        self.topic, self.paused, self.kept = topic, False, list[tuple[Any, ...]]()
-
-    def tell(self, *event: Any) -> None:
-        """Publish an event, or keep it for later."""
-        if self.paused:
-            self.kept.append(event)
-        else:
-            publish(self.topic, *event)
-
-    def pause(self) -> None:
-        """Keep what comes from now on."""
-        self.paused = True
-
-    def resume(self) -> None:
-        """Publish what was kept, and go on."""
-        self.paused = False
-        while self.kept:
-            publish(self.topic, *self.kept.pop(0))
-
-
 HOWS = ("at-once", "drained")
 OPENS = 6  # seconds after which the fourth partition opens
 
@@ -101,11 +70,7 @@ def grown(lab: Lab, backlog: float = 5, how: str = "at-once", count: int = 50) -
         raise ArgumentError(known("way", how, HOWS))
     orders, analytics = lab.stream("orders", partitions=3), Service("analytics")
     writers = Writers(orders)
-
-    @analytics.on("#")
-    async def work(event: Event, ctx: Context) -> None:
-        await note_down(event, ctx)
-
+    analytics.on("#")(note_down)
     lab.deploy(analytics, on=orders, group=GROUP, instances=4)
     if backlog:
         lab.hold("orders", "analytics", at=OPENS - backlog)
@@ -117,18 +82,3 @@ def grown(lab: Lab, backlog: float = 5, how: str = "at-once", count: int = 50) -
 def widening(lab: Lab) -> dict[str, float]:
     """Orders told out of turn, in per cent, and how many seconds the writers had to wait."""
     return {**share(lab), "writers wait s": round(lab.trace.where("grow")[0].time - OPENS, 3)}
-
-
-def grow(lab: Lab, orders: Stream, writers: Writers) -> None:
-    """Open the fourth partition, whatever lies in the other three."""
-    orders.add_partitions(1)
-
-
-def drain_and_grow(lab: Lab, orders: Stream, writers: Writers) -> None:
-    """Stop the writers, look ten times a second whether all is read, and only then open it and go on."""
-    writers.pause()
-    if orders.lag(GROUP):
-        lab.at(lab.now + 0.1, drain_and_grow, lab, orders, writers)
-    else:
-        orders.add_partitions(1)
-        writers.resume()
