@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help env lab test test-fast test-browser unit nbval notebooks notebooks-check evidence bench lint lock wheel clean
+.PHONY: help env lab test test-fast test-browser unit nbval notebooks notebooks-check evidence soak bench lint lock wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,9 @@ notebooks-check: env  ## execute them and compare with the files
 
 evidence: env  ## run every seed behind the notebooks' statistics again
 	EDAKIT_EVIDENCE=again $(PY) tools/notebooks.py
+
+soak: env  ## property tests with ever new examples: make soak MINUTES=30
+	$(PY) tools/soak.py $(or $(MINUTES),10)
 
 bench: env  ## measure beside the peers, write benchmarks/results.json
 	@$(PY) -m uv pip install --quiet --python $(PY) --require-hashes -r benchmarks/requirements.lock \
