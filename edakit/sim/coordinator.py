@@ -3,13 +3,37 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from edakit.sim.runtime import IDLE
-from edakit.stream.groups import Group
+from edakit.sim.runtime import IDLE, Instance
+from edakit.stream.groups import Group, Record
 from edakit.stream.rebalance import Rebalance
 
 if TYPE_CHECKING:
-    from edakit.sim.kernel import Kernel
-    from edakit.sim.streams import Member, Stream
+    from edakit.sim.kernel import Kernel, Task
+    from edakit.sim.streams import Stream
+
+
+class Member:
+    """An instance as the group sees it: what it has polled and not finished."""
+
+    def __init__(self, instance: Instance, group: Group) -> None:
+        self.instance, self.group = instance, group
+        self.batch: list[Record] = []  # handed out, not finished
+        self.next_commit = 0  # auto-commit: the instant of the next one
+        self.polling = False
+        self.out = False  # put out for not asking in time; it is back in the group when it has finished
+        self.watch: Task | None = None  # puts it out
+        self.receive: Callable[[Record], object] = instance.receive  # where records are sent to
+        self.came: dict[Record, bool] = {}  # of the batch: whether it has been passed on
+
+    def in_order(self, record: Record) -> None:
+        """Pass a record on once those before it are here: a transaction commits its offset, and with it all before."""
+        self.came.setdefault(record, False)
+        for each in self.batch:
+            if each not in self.came:
+                return
+            if not self.came[each]:
+                self.came[each] = True
+                self.instance.receive(each)
 
 
 class Coordinator:
@@ -37,7 +61,7 @@ class Coordinator:
             self.rules.begin()
         self._call()
 
-    def polls(self, member: "Member") -> None:
+    def polls(self, member: Member) -> None:
         """A member asks for records; first it gives up what it has to."""
         rules, name = self.rules, member.instance.name
         if not rules.open and name not in rules.giving:

@@ -6,13 +6,13 @@ records, handles them in order, and polls again. Where the commit stands decides
 auto-commit repeats what was done since; with several (`concurrency=`) it does not wait for them, and a crash loses what they had not done.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from edakit.errors import Refused, WiringError, known
 from edakit.event import Event
-from edakit.sim.coordinator import Coordinator, alarm
+from edakit.sim.coordinator import Coordinator, Member, alarm
 from edakit.sim.quota import ReadQuota
 from edakit.sim.retention import Retention
 from edakit.sim.runtime import Instance
@@ -25,32 +25,7 @@ from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
     from edakit.sim.deployment import Deployment
-    from edakit.sim.kernel import Task
     from edakit.sim.world import World
-
-
-class Member:
-    """An instance as the group sees it: what it has polled and not finished."""
-
-    def __init__(self, instance: Instance, group: Group) -> None:
-        self.instance, self.group = instance, group
-        self.batch: list[Record] = []  # handed out, not finished
-        self.next_commit = 0  # auto-commit: the instant of the next one
-        self.polling = False
-        self.out = False  # put out for not asking in time; it is back in the group when it has finished
-        self.watch: Task | None = None  # puts it out
-        self.receive: Callable[[Record], object] = instance.receive  # where records are sent to
-        self.came: dict[Record, bool] = {}  # of the batch: whether it has been passed on
-
-    def in_order(self, record: Record) -> None:
-        """Pass a record on once those before it are here: a transaction commits its offset, and with it all before."""
-        self.came.setdefault(record, False)
-        for each in self.batch:
-            if each not in self.came:
-                return
-            if not self.came[each]:
-                self.came[each] = True
-                self.instance.receive(each)
 
 
 class Stream(Topic):
