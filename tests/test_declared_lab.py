@@ -439,3 +439,19 @@ def test_what_is_handed_on_at_least_once_and_not_confirmed_still_fills_its_queue
     lab.run()
     assert keys(lab, "ack", place="shop/parked") == ["0", "1", "2"]
     assert shop.queues["payment"].unconfirmed == 0
+
+
+def test_a_limit_given_where_the_queue_is_declared_already_would_mean_nothing_and_is_refused():
+    shop = Lab(1).broker("shop")
+    shop.queue("payment", limit=5, dead_letter="parked")
+    with pytest.raises(WiringError, match="queue payment is declared already: say limit= and dead_letter= there"):
+        shop.lab.deploy(worker(), on=shop, delivery_limit=3)
+    lab = Watched(1)
+    shop = lab.broker("shop")
+    shop.queue("payment", limit=2, dead_letter="parked")
+    lab.deploy(worker(error=ValueError), on=shop, delivery_limit=2, dead_letter="parked")
+    lab.deploy(worker("parked", error=ValueError), on=shop, delivery_limit=3)
+    fill(shop, 1)
+    lab.run()
+    assert lab.trace.where("deliver").counts("who") == {"payment": 2, "parked": 3}
+    assert shop.queues["parked"].dead

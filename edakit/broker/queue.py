@@ -64,7 +64,7 @@ class Queue:
 
     def __init__(self, place: str, limit: int | None = None, *, dead_letter: bool = True) -> None:
         self.place, self.limit, self.dead_letter = place, limit, dead_letter
-        self.name = place.rpartition("/")[2]
+        self.name, self.target = place.rpartition("/")[2], ""  # the queue that its dead letters go to, if any
         self.ready: deque[tuple[Event, int]] = deque()  # message, times delivered
         self.unacked: dict[int, Delivery] = {}  # by tag
         self.dead: list[Event] = []  # oldest first

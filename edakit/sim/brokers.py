@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edakit.broker.declared import Declared
 from edakit.broker.queue import Consumer, Delivery, Queue
-from edakit.errors import Refused
+from edakit.errors import Refused, WiringError
 from edakit.event import Event
 from edakit.service import Service
 from edakit.sim.kernel import Task
@@ -120,11 +120,11 @@ class Broker(BrokerQueues):
             quick(self.ack, (delivery, self.kernel.ns))
         elif done:
             self.send_ack(instance, delivery)
-        elif not self.network.send(
-            "ack", instance.name, self.name, event, self.nack, delivery, self.kernel.ns,
-            instance.deployment.on_error == "requeue", str(error),
-        ):  # fmt: skip
-            self.kernel.later(self.ack_timeout, self._overdue, delivery)
+        else:
+            requeue = instance.deployment.on_error == "requeue"
+            args = self.nack, delivery, self.kernel.ns, requeue, str(error)
+            if not self.network.send("ack", instance.name, self.name, event, *args):
+                self.kernel.later(self.ack_timeout, self._overdue, delivery)
 
     def send_ack(self, instance: Instance, *deliveries: Delivery) -> None:
         """Say that deliveries are done, several at once as AMQP's multiple does."""
@@ -153,7 +153,7 @@ class Broker(BrokerQueues):
         """A new instance subscribes to the queue of its service, which is made for the first."""
         service, limit, dead_letter = deployment.service, deployment.delivery_limit, deployment.dead_letter
         if service.name in self._promised:  # others send their dead letters there: it is bound to nothing
-            self._declare(service.name)
+            self._declare(service.name, limit, dead_letter)
         elif service.name not in self.queues:
             if isinstance(dead_letter, str) or self.default_queue_type == "quorum":
                 self._declare(service.name, limit, dead_letter)
@@ -164,6 +164,9 @@ class Broker(BrokerQueues):
             self._unbound.remove(service.name)
             self.exchange.unbind(service.name, self._everything)
             self._bind(service)
+        queue = self.queues[service.name]
+        if limit not in (self.delivery_limit, queue.limit) or dead_letter not in (True, queue.target or queue.dead_letter):
+            raise WiringError(f"queue {service.name} is declared already: say limit= and dead_letter= there, not in deploy")
         instance = Instance(deployment, name, self)
         if deployment.commit == "before":
             instance.arrive = partial(self._acks_first, instance)
