@@ -179,7 +179,9 @@ def test_pictures_and_figures_of_a_share_group():
     assert {series[-1][1] for series in lags.values()} == {0}
     assert measure.groups(lab.trace) == ["worker"]
     assert "behind 0" in str(plot.partitions(lab))
-    assert "worker.1 has accepted offset" in play(lab).text()
+    told = play(lab).text()
+    assert "worker.1 has accepted offset" in told
+    assert "hands offset 1, job-2.new.1, to worker.1 again" in told
 
 
 class TestRedis:

@@ -113,6 +113,8 @@ class Ledger:
                 ) from None
             if row.kind == "deliver" and row.note != AT_MOST_ONCE and self.state.queues[row.place].unacked[row.tag][1] > 1:
                 self.again.add(n)
+            if row.kind == "acquire" and self.state.group(row.note, row.place).held[row.tag][1] > 1:
+                self.again.add(n)
             for fact in _named(row):
                 self._note(n, fact)
             if row.kind == "crash" and row.place == row.who:  # a broker, and with it all its queues

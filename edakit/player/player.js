@@ -654,7 +654,7 @@ class Player {
     const rank = ["moment", "refusal", "again", "lost", "dead", "crash"], seen = new Map(); // the gravest where they would overlap
     for (const n of film.marks) {
       const said = film.cases[film.rows.say[n]], x = 8 + this.part(film.rows.ns[n]) * (width - 16), spot = Math.floor(x / 11);
-      const shape = { crash: "crash", dead: "dead", "deliver again": "again", drop: "lost", fail: "refusal" }[said] ?? "moment";
+      const shape = { crash: "crash", dead: "dead", "deliver again": "again", "acquire again": "again", drop: "lost", fail: "refusal" }[said] ?? "moment";
       if (!seen.has(spot) || rank.indexOf(shape) > rank.indexOf(seen.get(spot).shape)) seen.set(spot, { x, shape });
     }
     for (const { x, shape } of seen.values()) {

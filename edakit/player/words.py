@@ -38,6 +38,7 @@ SAY = {
     "assign nobody": "group {note}: nobody reads partition {place}",
     "assign all": "group {note}: all members read partition {place} from offset {tag} on, record by record",
     "acquire": "partition {place} hands offset {tag}, {event}, to {who}, and locks it",
+    "acquire again": "partition {place} hands offset {tag}, {event}, to {who} again",
     "accept": "{who} has accepted offset {tag} of partition {place}, {event}",
     "unlock": "{who} has released offset {tag} of partition {place}: others may have {event}",
     "unlock late": "nobody has settled offset {tag} of partition {place} in time: others may have {event}",
@@ -76,6 +77,7 @@ MOMENTS = {  # what one may want to jump to, by kind or case
     "crash": "crash",
     "restart": "restart",
     "deliver again": "redelivery",
+    "acquire again": "redelivery",
     "call again": "asked again",
     "fail": "failure",
     "dead": "dead letter",
@@ -123,7 +125,7 @@ def case(row: Row, *, again: bool = False) -> str:
         return "assign all"
     if row.kind == "unlock" and not row.who:
         return "unlock late"
-    if (row.kind == "deliver" and again) or (row.kind == "call" and row.tag > 1):
+    if (row.kind in ("deliver", "acquire") and again) or (row.kind == "call" and row.tag > 1):
         return f"{row.kind} again"
     return row.kind
 
