@@ -3,7 +3,7 @@
 import pytest
 
 from edakit import Crash, Exponential, Lab, Service, days
-from edakit.errors import ForeignAwait, Livelock
+from edakit.errors import ForeignAwait, Livelock, WiringError
 
 
 async def fine(order, ctx):
@@ -375,3 +375,16 @@ def test_a_timeout_that_was_not_needed_takes_no_time():
     lab.deploy(bank, on=lab.server("http"))
     lab.call("bank", timeout=30)
     assert lab.run().now == pytest.approx(0.102)
+
+
+def test_a_deployment_that_was_refused_can_be_mended_and_made_again():
+    lab = Lab()
+    shop = lab.broker("shop")
+    service = Service("mail")
+    service.on("order.placed")(fine)
+    with pytest.raises(WiringError, match="filter"):
+        lab.deploy(service, on=shop, filter={"total": [1]})
+    lab.deploy(service, on=shop)
+    shop.publish("order.placed")
+    lab.run()
+    assert len(lab.trace.where("handle")) == 1

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from edakit.chance import Duration, draw
 from edakit.delivery import Retry
-from edakit.errors import DurationError, Livelock, WiringError, known
+from edakit.errors import DurationError, Livelock, Mistake, WiringError, known
 from edakit.event import Event
 from edakit.presets import settings
 from edakit.saga import Saga, SagaLog
@@ -131,22 +131,12 @@ class Lab(World):
         log: of a saga, an SQLite file; what another process has left open in it is gone on with.
         Raises WiringError for a service that is deployed already or an `on` of another lab.
         """
-        if not isinstance(service, (Service, Saga)):
-            raise WiringError(f"{service!r} is no service: give a Service or a Saga, made with Service('payment')")
-        self.check_open(f"deploy {service.name!r}")
-        if service.name in self.deployments:
-            place = self.deployments[service.name].home.name
-            raise WiringError(f"{service.name} is deployed on {place} already: use instances= for more copies, or another name")
-        self._free(service.name)
-        if self.homes.get(getattr(on, "name", "")) is not on:
-            raise WiringError(f"on={on!r}: give a broker, stream, bus or server made by this lab, such as lab.broker('shop')")
-        saga = service if isinstance(service, Saga) else None
-        kept = log if isinstance(log, SagaLog) else SagaLog(":memory:" if log is None else log)
-        plain = service if isinstance(service, Service) else Orchestrator(service, self, kept).service()
-        if not plain.handlers:
-            raise WiringError(f"{plain.name} handles nothing: give it a handler first, @{plain.name}.on('order.placed')")
-        if not isinstance(instances, int) or instances < 1:
-            raise WiringError(f"instances={instances!r}: 1 or more")
+        self._check_deploy(service, on, instances)
+        saga, kept, plain = None, None, service
+        if isinstance(service, Saga):
+            saga, kept = service, log if isinstance(log, SagaLog) else SagaLog(":memory:" if log is None else log)
+            plain = Orchestrator(service, self, kept).service()
+        assert isinstance(plain, Service)
         many = 1000 if saga else 1  # runs of a saga wait most of the time: one orchestrator carries many
         deployment = Deployment(
             lab=self,
@@ -168,13 +158,33 @@ class Lab(World):
             saga=saga,
         )
         self.deployments[plain.name] = deployment
-        for n in range(instances):
-            name = plain.name if instances == 1 else f"{plain.name}.{n + 1}"
-            self.instances[name] = on.start(deployment, name)
-        if saga and isinstance(on, (Broker, Stream)):
+        try:
+            for n in range(instances):
+                name = plain.name if instances == 1 else f"{plain.name}.{n + 1}"
+                self.instances[name] = on.start(deployment, name)
+        except Mistake:
+            del self.deployments[plain.name]
+            raise
+        if kept and isinstance(on, (Broker, Stream)):
             for began in kept.open().values():
                 on.accept(Event.from_dict(began), self.kernel.ns)
         return deployment
+
+    def _check_deploy(self, service: Service | Saga, on: Broker | Stream | Server | Bus, instances: int) -> None:
+        """Raise WiringError for what cannot be deployed, or not there."""
+        if not isinstance(service, (Service, Saga)):
+            raise WiringError(f"{service!r} is no service: give a Service or a Saga, made with Service('payment')")
+        self.check_open(f"deploy {service.name!r}")
+        if service.name in self.deployments:
+            place = self.deployments[service.name].home.name
+            raise WiringError(f"{service.name} is deployed on {place} already: use instances= for more copies, or another name")
+        self._free(service.name)
+        if self.homes.get(getattr(on, "name", "")) is not on:
+            raise WiringError(f"on={on!r}: give a broker, stream, bus or server made by this lab, such as lab.broker('shop')")
+        if isinstance(service, Service) and not service.handlers:
+            raise WiringError(f"{service.name} handles nothing: give it a handler first, @{service.name}.on('order.placed')")
+        if not isinstance(instances, int) or instances < 1:
+            raise WiringError(f"instances={instances!r}: 1 or more")
 
     def workload(
         self,
