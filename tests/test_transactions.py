@@ -202,6 +202,44 @@ def test_the_transaction_ends_before_the_handler_and_a_crash_between_repeats_not
     assert orders.lag("clerk") == 0
 
 
+def test_the_end_does_not_overtake_a_record_for_which_nobody_waits_any_more():
+    async def write(order, ctx):
+        async with ctx.transaction():
+            try:
+                async with ctx.timeout(0.1):
+                    await ctx.publish("bill.written", order.data)
+            except TimeoutError:
+                ctx.log("written in the end")
+
+    lab, clerk = Lab(1), Service("clerk")
+    orders, papers = lab.stream("orders"), lab.stream("papers")
+    clerk.on("order.placed")(write)
+    papers.producer("clerk", Producer(transactional=True, linger=0.5))
+    lab.deploy(clerk, on=orders, publishes=papers)
+    orders.publish("order.placed", {"order": 1}, key=1)
+    lab.run()
+    assert [row.kind for row in lab.trace.where(("append", "marker"), place="papers/0")] == ["append", "marker"]
+    assert [[each.data["order"] for each in part] for part in visible(papers, "read_committed")] == [[1]]
+
+
+def test_who_asks_again_for_the_end_gets_the_same_answer():
+    async def write(order, ctx):
+        async with ctx.transaction():
+            await ctx.publish("bill.written", order.data)
+        ctx.log("committed")
+
+    lab, orders, papers = clerk_lab(write)
+    orders.publish("order.placed", {"order": 1}, key=1)
+    lab.partition("papers", "clerk", at=0.0059, oneway=True)  # the answer to the end of the transaction is lost
+    lab.repair("papers", "clerk", at=1)
+    lab.at(2, lambda: orders.seek("clerk", offset=1))  # so that the record is no longer its own
+    lab.run()
+    assert len(lab.trace.where("drop")) == 1
+    assert [note for _, note in when(lab, "clerk")] == ["committed"]
+    assert not lab.trace.where("fail")
+    assert visible(papers, "read_committed")[0][0].data == {"order": 1}
+
+
 def test_a_record_outside_a_transaction_is_a_mistake():
     async def write(order, ctx):
         await ctx.publish("bill.written", order.data)

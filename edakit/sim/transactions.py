@@ -85,8 +85,8 @@ class Coordinator:
             commit = commit and not self.fences(sender) and self._offset(transaction.ctx)
             self.end(sender.number, sender.name, commit)
             transaction.outcome = "committed" if commit else "aborted"
-        answer = (self.kernel.wake, task, ticket, transaction.outcome)
-        self.stream.network.send("confirm", self.stream.name, sender.name, transaction.event, *answer)
+        to = (sender.name, task, ticket, transaction.outcome)
+        self.stream.lab.confirm(self.stream.name, transaction.event, self.kernel.ns, *to)
 
     def _offset(self, ctx: "SimContext") -> bool:
         """Commit the offset of the record at hand, if it came from a stream; False if another member reads its partition now."""
