@@ -1,9 +1,11 @@
 """An event stream in virtual time: it drives the rules of `edakit.stream`.
 
-A service deployed here is a consumer group; its instances share the partitions. A member polls a batch of at most `prefetch`
-records, handles them in order, and polls again. Where the commit stands decides what a crash does: "after" the handler
-(at-least-once), "before" it (at-most-once), or every so many seconds at the next poll (auto-commit). With one handler at a time
-auto-commit repeats what was done since; with several (`concurrency=`) it does not wait for them, and a crash loses what they had not done.
+A service deployed here is a consumer group; its instances share the partitions. (With `share=` it is a share group, and they share the
+records: `edakit.sim.shares`.) A member polls a batch of at most `prefetch` records, handles them in order, and polls again.
+
+Where the commit stands decides what a crash does: "after" the handler (at-least-once), "before" it (at-most-once), or every so many
+seconds at the next poll (auto-commit). With one handler at a time auto-commit repeats what was done since; with several (`concurrency=`)
+it does not wait for them, and a crash loses what they had not done.
 """
 
 from collections.abc import Collection
