@@ -1,4 +1,4 @@
-"""Pictures of order lost and kept. A ring always means: this one comes after something that should come after it."""
+"""Pictures of order lost and kept. A ring or a frame in red: this one comes after something that should come after it."""
 
 import math
 from collections.abc import Mapping
