@@ -21,6 +21,7 @@ Sources: Amazon SQS Developer Guide: visibility timeout, dead-letter queues, del
 API reference: DeleteMessage (receipts), StartMessageMoveTask (redrive).
 """
 
+from heapq import heappop, heappush
 from typing import Any, Literal
 
 from edakit.event import Event
@@ -83,6 +84,7 @@ class Queue:
         self.ready: list[Message] = []
         self.out: dict[int, Delivery] = {}  # by tag
         self.dead: list[Message] = []  # oldest first
+        self._hidden: list[float] = []  # a heap: when those of `ready` that are not visible yet will be
         self._seen: dict[str, float] = {}  # deduplication id -> when it was accepted
         self._tag = 0
 
@@ -109,6 +111,7 @@ class Queue:
             self._seen[name] = now
         visible = now + (self.delay if delay is None else delay)
         self.ready.append(Message(event, now, visible, self._group(event, group), mark))
+        heappush(self._hidden, visible)
         return True
 
     def _group(self, event: Event, group: str | None = None) -> str | None:
@@ -116,6 +119,10 @@ class Queue:
 
     def receive(self, now: float, consumer: Any = None) -> Delivery | None:
         """The next message for a consumer, or None: nothing is visible. See `fate`: a dead letter or what is too old comes out, too."""
+        while self._hidden and self._hidden[0] <= now:
+            heappop(self._hidden)
+        if len(self._hidden) == len(self.ready):
+            return None
         closed = {delivery.message.group for delivery in self.out.values()} - {None}
         for n, message in enumerate(self.ready):
             if message.visible <= now and message.group not in closed:
@@ -157,6 +164,7 @@ class Queue:
         if self.out.pop(delivery.tag, None) is None:
             return "stale"
         delivery.message.visible = now + wait
+        heappush(self._hidden, now + wait)
         self.ready.insert(0, delivery.message)
         return "requeue"
 
