@@ -2,7 +2,7 @@
 
 import pytest
 
-from edakit import Crash, Exponential, Faults, Lab, Service, measure, play, plot
+from edakit import Crash, Exponential, Faults, Lab, Partition, Service, measure, play, plot
 from edakit.errors import Livelock, WiringError
 from edakit.stream import Producer, shard_for
 
@@ -93,11 +93,21 @@ def test_time_does_not_run_on_for_locks_that_nobody_holds():
     assert lab.run().now < 1
 
 
-def test_what_is_lost_on_its_way_to_a_member_stays_locked():
-    lab, jobs = system(count=1, deploy={"instances": 2})
-    lab.faults(Faults(drop=1, times=1, leg="deliver"))
+def test_a_member_that_is_cut_off_has_one_batch_until_its_locks_run_out():
+    lab, jobs = system(count=20, deploy={"instances": 2, "prefetch": 3})
+    lab.faults(Partition("jobs", "worker.1", at=0, until=100))
     lab.run()
-    assert lab.trace.where("handle")[0].time > 30
+    assert {row.who for row in lab.trace.where("accept")} == {"worker.2"}
+    assert sorted(row.tag for row in lab.trace.where("unlock")) == sorted(row.tag for row in lab.trace.where("stale"))
+    assert len(lab.trace.where("unlock")) == 3
+    assert jobs.lag("worker") == 0
+
+
+def test_an_ack_that_is_lost_is_made_up_for_by_the_lock():
+    lab, jobs = system(count=1, deploy={"instances": 2})
+    lab.faults(Faults(drop=1, times=1, leg="ack"))
+    lab.run()
+    assert [round(row.time, 1) for row in lab.trace.where("handle")] == [0.1, 30.1]
     assert jobs.lag("worker") == 0
 
 

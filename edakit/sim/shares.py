@@ -91,9 +91,13 @@ class ShareGroup:
             self._idle.append(instance)
         elif any(part.ready for part in self.parts):
             self.wake()
-        for record in [*batch]:
-            if not self.network.send("deliver", self.name, instance.name, record.event, instance.receive, record):
-                self._done(instance, record)  # it will never know that it has this one
+        for record in batch:
+            self._send(instance, record)
+
+    def _send(self, instance: Instance, record: Record) -> None:
+        """Bring a record to its member; what is lost on the way is sent again, and its lock may run out meanwhile."""
+        if instance.up and not self.network.send("deliver", self.name, instance.name, record.event, instance.receive, record):
+            self.kernel.later(self.network.hop * 10, self._send, instance, record)
 
     def _read(self, instance: Instance, number: int, batch: list[Record]) -> None:
         """What one partition has for a member."""
@@ -110,9 +114,11 @@ class ShareGroup:
             batch.append(Record(self.group, number, part.log.place, offset, event, count))
 
     def settle(self, instance: Instance, record: Record, error: Exception | None, result: Any) -> None:
-        """A handler has ended: say so."""
-        if record not in self.batches[instance]:
+        """A handler has ended: say so, and after the last of a batch ask for more."""
+        batch = self.batches[instance]
+        if record not in batch:
             return
+        batch.remove(record)
         how: Settle = "accept"
         if error is not None and not isinstance(error, Refused):
             give_up = instance.deployment.on_error == "reject" or (self.limit is not None and record.count >= self.limit)
@@ -122,11 +128,6 @@ class ShareGroup:
         if how != "release" or self.stream.fenced:
             args = (record, instance.name, how, self.kernel.ns)
             self.network.send("ack", instance.name, self.name, record.event, self._settled, *args)
-        self._done(instance, record)
-
-    def _done(self, instance: Instance, record: Record) -> None:
-        batch = self.batches[instance]
-        batch.remove(record)
         if not batch and instance.up:
             self._poll_soon(instance)
 
