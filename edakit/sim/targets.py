@@ -1,4 +1,4 @@
-"""An event bus like EventBridge in virtual time: each deployed service is a target, tried again until it takes an event.
+"""An event bus like EventBridge, and SNS with HTTP endpoints, in virtual time: a target is tried again until it takes an event.
 
 What a target has taken is its own affair when it is invoked as an "event" (a Lambda function, asynchronously): its crash or error loses
 it. Invoked by "request-response", it has taken an event when its handler is done, and an error is a try that failed.
@@ -181,7 +181,11 @@ class EventBus(QueuedBus):
 
 
 class EndpointBus(EventBus):
-    """An SNS topic whose subscribers are HTTP endpoints: the filter policy of a subscription decides, an answer ends the tries."""
+    """An SNS topic whose subscribers are HTTP endpoints: the filter policy of a subscription decides, an answer ends the tries.
+
+    Left out: the jitter of the waits, the phases of a delivery policy, and that an endpoint's 4xx is not tried again (a handler says no
+    with `Refused`, and has taken the message). Source: Amazon SNS Developer Guide, message delivery retries.
+    """
 
     def __init__(
         self,
