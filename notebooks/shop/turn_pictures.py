@@ -62,9 +62,9 @@ def columns(lab: Lab) -> Picture:
     """Each order as a column, read downwards: the versions as analytics heard them. Red frames are out of turn."""
     heard = turns.heard(lab)
     most = max(map(len, heard.values()))
-    across = min(30, len(heard))
+    across = min(25, len(heard))
     rows = math.ceil(len(heard) / across)
-    size, pitch = min(28.0, 864 / across), 20
+    size, pitch = min(34.0, 864 / across), 20
     high = most * pitch + 26
     canvas, wrong = Canvas(height=34 + rows * high), 0
     for n, (_order, told) in enumerate(sorted(heard.items())):
