@@ -444,7 +444,9 @@ def test_what_is_handed_on_at_least_once_and_not_confirmed_still_fills_its_queue
 def test_a_limit_given_where_the_queue_is_declared_already_would_mean_nothing_and_is_refused():
     shop = Lab(1).broker("shop")
     shop.queue("payment", limit=5, dead_letter="parked")
-    with pytest.raises(WiringError, match="queue payment is declared already: say limit= and dead_letter= there"):
+    with pytest.raises(
+        WiringError, match="queue shop/payment is there already, with a limit of 5 deliveries and dead_letter='parked'"
+    ):
         shop.lab.deploy(worker(), on=shop, delivery_limit=3)
     lab = Watched(1)
     shop = lab.broker("shop")

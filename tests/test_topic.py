@@ -162,6 +162,9 @@ def test_what_sqs_has_not_is_refused():
         lab.deploy(worker("a"), on=jobs, on_error="reject")
     with pytest.raises(WiringError, match="options are: topic, visibility, delay, retention"):
         lab.bus("more", like="sqs", colour="red")
+    lab.deploy(worker("b"), on=jobs, delivery_limit=3)
+    with pytest.raises(WiringError, match="queue jobs/jobs is there already, with a limit of 3 deliveries"):
+        lab.deploy(worker("c"), on=jobs, delivery_limit=5)
     with pytest.raises(WiringError, match="no queue on bus jobs"):
         jobs.dead_letters("mail")
 

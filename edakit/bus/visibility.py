@@ -65,6 +65,8 @@ class Delivery:
 class Queue:
     """Visible messages, oldest first; those that are out; dead letters. `limit` None: received again and again until retention ends."""
 
+    target = ""  # dead letters are kept here
+
     def __init__(
         self,
         place: str,

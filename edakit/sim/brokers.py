@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edakit.broker.declared import Declared
 from edakit.broker.queue import Consumer, Delivery, Queue
-from edakit.errors import Refused, WiringError
+from edakit.errors import Refused
 from edakit.event import Event
 from edakit.service import Service
 from edakit.sim.kernel import Task
@@ -164,9 +164,7 @@ class Broker(BrokerQueues):
             self._unbound.remove(service.name)
             self.exchange.unbind(service.name, self._everything)
             self._bind(service)
-        queue = self.queues[service.name]
-        if limit not in (self.delivery_limit, queue.limit) or dead_letter not in (True, queue.target or queue.dead_letter):
-            raise WiringError(f"queue {service.name} is declared already: say limit= and dead_letter= there, not in deploy")
+        self.agree(deployment, self.queues[service.name])
         instance = Instance(deployment, name, self)
         if deployment.commit == "before":
             instance.arrive = partial(self._acks_first, instance)

@@ -10,6 +10,7 @@ from edakit.sim.runtime import Instance
 from edakit.sim.world import Outlet
 
 if TYPE_CHECKING:
+    from edakit.sim.deployment import Deployment
     from edakit.sim.world import World
 
 
@@ -50,6 +51,8 @@ class Hub(Outlet):
 class QueueHub(Hub):
     """A hub with queues by name: they keep dead letters, which can be looked at and sent back."""
 
+    delivery_limit: int | None  # of a hub that gives up by itself
+
     def __init__(self, lab: "World", name: str) -> None:
         super().__init__(lab, name)
         self.queues: dict[str, Any] = {}
@@ -83,6 +86,15 @@ class QueueHub(Hub):
         if name not in self.queues:
             raise WiringError(known(f"queue on {self.word} {self.name}", name, list(self.queues)))
         return self.queues[name]
+
+    def agree(self, deployment: "Deployment", queue: Any) -> None:
+        """Refuse a limit or a place for dead letters that comes too late: the queue is there with others."""
+        there = queue.target or queue.dead_letter
+        if deployment.delivery_limit not in (self.delivery_limit, queue.limit) or deployment.dead_letter not in (True, there):
+            raise WiringError(
+                f"queue {queue.place} is there already, with a limit of {queue.limit} deliveries and dead_letter={there!r}: "
+                "say these where it is declared, not in deploy"
+            )
 
     def _acks_first(self, instance: Instance, delivery: Any) -> None:
         """commit="before": the ack leaves when the delivery comes, so that a crash loses the message where it would repeat it."""

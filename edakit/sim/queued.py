@@ -171,6 +171,7 @@ class TopicBus(QueuedBus):
                 window=nanoseconds(300), **self.times,
             )  # fmt: skip
             self.pollers[place] = []
+        self.agree(deployment, self.queues[where])
         instance = Instance(deployment, name, self)
         if deployment.commit == "before":
             instance.arrive = partial(self._acks_first, instance)
