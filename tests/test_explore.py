@@ -325,3 +325,23 @@ def test_no_seeds_are_an_error(seeds):
 def test_the_menu_is_of_faults_that_a_consumer_can_bear():
     assert all(each.leg != "publish" for each in MENU)
     assert any(isinstance(each.delay, Exponential) for each in MENU)
+
+
+def test_the_schedules_may_be_shared_out_among_processes_and_nothing_changes(monkeypatch):
+    alone = explore(shop(effect_then_mark), invariant=PAID, seeds=60)
+    monkeypatch.setattr("edakit.explorer.processes.how_many", lambda schedules: 3)
+    shared = explore(shop(effect_then_mark), invariant=PAID, seeds=60)
+    assert (repr(shared), shared.failing, list(shared.failing)) == (repr(alone), alone.failing, list(alone.failing))
+    assert shared.smallest.trace.digest() == alone.smallest.trace.digest()
+
+
+def test_an_error_in_any_process_is_raised(monkeypatch):
+    monkeypatch.setattr("edakit.explorer.processes.how_many", lambda schedules: 2)
+
+    def breaks(lab):
+        if lab.seed == 3:
+            raise ZeroDivisionError("in the invariant")
+        return True
+
+    with pytest.raises(ZeroDivisionError, match="in the invariant"):
+        explore(shop(mark_with_effect), invariant=breaks, seeds=4)

@@ -19,6 +19,7 @@ from edakit.chance import Exponential, Random
 from edakit.errors import ArgumentError, Livelock
 from edakit.evidence import watched
 from edakit.explorer.found import Comparison, Exploration, Failure
+from edakit.explorer.processes import spread
 from edakit.explorer.stage import Stage, Strike
 from edakit.invariants import HEALED, Invariant
 from edakit.sim.faults import Fault, Faults, parts
@@ -72,15 +73,16 @@ def explore(
     if not order:
         raise ArgumentError(f"seeds={seeds!r}: 1 or more")
     search = Search(build, invariant, MENU if faults is None else faults, until, heal, knobs)
-    failing: dict[int, tuple[str, ...]] = {}
-    smallest: Failure | None = None
-    for seed in watched(order, f"exploring {name_of(build)}"):
+
+    def names_and_size(seed: int) -> tuple[tuple[str, ...], tuple[int, int, int]] | None:
         found = search.run(seed)
-        if found:
-            failing[seed] = tuple(found.wrong)
-            if len(failing) <= FAILING and (smallest is None or found.size < smallest.size):
-                smallest = found
-    return Exploration(len(order), failing, search.shrink(smallest) if smallest else None)
+        return (tuple(found.wrong), found.size) if found else None
+
+    failing = spread(order, names_and_size, lambda share: watched(share, f"exploring {name_of(build)}"))
+    smallest = search.run(min(list(failing)[:FAILING], key=lambda seed: failing[seed][1])) if failing else None
+    return Exploration(
+        len(order), {seed: names for seed, (names, _) in failing.items()}, search.shrink(smallest) if smallest else None
+    )
 
 
 class Search:
