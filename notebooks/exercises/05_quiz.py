@@ -38,7 +38,7 @@ def questions(lab):
         {
             "repeats": "The same id came before.",
             "late events": "An old event that comes for the first time has a new id.",
-            "both": "Look at the middle column of the picture: half of it is dark.",
+            "both": "Late events get past it: look at the middle column of the picture of states.",
             "neither": "A repeat has the id of the first one.",
         },
         "repeats",
