@@ -55,7 +55,7 @@ def questions(lab):
         {
             "a durable queue": "It survives a restart, until the ack; then it is gone.",
             "a quorum queue": "Three copies of it are gone after the ack.",
-            "a stream": "An acknowledgement only moves an offset.",
+            "a stream": "An acknowledgement takes nothing out of a log; it stays until its retention ends.",
             "all of these": "To survive is not to be read again.",
         },
         "a stream",
