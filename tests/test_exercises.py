@@ -103,6 +103,8 @@ SAME = {  # changes after which a solution is as good as before
     "02-3": ["line 3: 2 + 1"],
     "03-3": ["5 + 1"],
     "07-3": ["another word for 'shop'", "another word for 'lane-'", "line 6: 4 + 1", "2 + 1"],
+    "04-1": ["line 2: 0 + 1", "line 2: 0 / 10", "0.01 / 10"],
+    "04-3": ["0 / 10"],
     "05-1": ["0 / 10"],
     "05-2": ["0 / 10", "2 + 1", "5 + 1", "5 / 10"],
     "05-4": ["without 'writers.pause()'", "0 / 10", "line 3: 0.1 + 1", "0.1 / 10", "line 7: 0.1 + 1"],
