@@ -1,5 +1,6 @@
 """10-2: a rename without one order that cannot be read."""
 
+from math import inf
 from random import Random
 
 from edakit import Lab, Service
@@ -94,10 +95,9 @@ def trial(answers, case):
     random, now = Random(f"10-2/{case.seed}"), STEP
     web, billing = ([[(0.0, "total")] for _ in range(INSTANCES)] for _ in range(2))
     for step in steps:
-        parts = step if isinstance(step, tuple) else (step,)
+        parts = [step] if isinstance(step, str) else step
         for part in parts:
-            for instance, history in enumerate(web if part in WEB else billing if part in BILLING else []):
-                del instance
+            for history in web if part in WEB else billing if part in BILLING else []:
                 history.append((now + random.uniform(0, STEP - 1), {**WEB, **BILLING}[part]))
         now += max(WAITS.get(part, STEP) for part in parts)
     return rehearse(case, web, billing, now + STEP, random)
@@ -112,7 +112,7 @@ def asked(plan):
     if not isinstance(steps, (list, tuple)) or len(steps) > 20:
         raise WiringError(f"plan returned {str(steps)[:60]}: give a list of up to 20 steps")
     for step in steps:
-        for part in step if isinstance(step, tuple) else (step,):
+        for part in step if isinstance(step, (tuple, list)) and step else (step,):
             if not isinstance(part, str) or part not in {**WEB, **BILLING, **WAITS}:
                 raise WiringError(f"no step {part!r}; steps are: {', '.join({**WEB, **BILLING, **WAITS})}")
     return steps
@@ -152,7 +152,7 @@ def rehearse(case, web, billing, end, random):
 
 def of(history, now):
     """What an instance does at a time."""
-    return next(what for when, what in reversed(history) if when <= now)
+    return max((each for each in history if each[0] <= now), key=lambda each: each[0])[1]
 
 
 def judge(trace, web, billing):
@@ -162,9 +162,9 @@ def judge(trace, web, billing):
     if not live:  # one that was never read is the worse of the two
         yield "stuck", again, "a replay stops at an event that is in the log still"
     left = [
-        f"{name} {verb} {history[-1][1]}"
+        f"{name} {verb} {of(history, inf)}"
         for name, verb, team in (("web", "writes", web), ("billing", "reads", billing))
-        for history in team[:1]
-        if history[-1][1] != "amount"
+        for history in team
+        if of(history, inf) != "amount"
     ]
-    yield "wrong value", left, "the plan is over, and the rename is not"
+    yield "wrong value", list(dict.fromkeys(left)), "the plan is over, and the rename is not"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 
 from edakit import Lab, measure, table
-from edakit.plot.canvas import Canvas, wide
+from edakit.plot.canvas import Canvas
 from edakit.plot.style import BLUE, CYCLE, DASHES, GREEN, GREY, INK, ORANGE, PALE, PINK, RED, Picture, look, plain
 from edakit.table import grid, number
 from shop import field_use, pills, replays, rollouts, schemas, translate, wire
@@ -85,13 +85,13 @@ def bands(lab: Lab) -> Picture:
     return picture
 
 
-def said(schema: Schema) -> str:
-    """The fields of a version but the order, in short."""
-    words = []
+def fields(schema: Schema) -> list[str]:
+    """The fields of a version but the order, a line each."""
+    lines = []
     for each in schema["fields"]:
         default = f" = {each['default']!r}" if "default" in each else ""
-        words.append(f"{each['name']}: {each['type']}{default}")
-    return ", ".join(words[1:]) or "(no other field)"
+        lines.append(f"{each['name']}: {each['type']}{default}")
+    return lines[1:]
 
 
 def chain(lab: Lab) -> Picture:
@@ -101,39 +101,32 @@ def chain(lab: Lab) -> Picture:
     kept = lab.databases["registry"].data
     versions, bad = kept["versions"], replays.unreadable(lab)
     last, width = len(versions), min(250, 860 / len(versions))
-    canvas = Canvas(WIDTH, 250)
-    top, bottom = 130, 186
+    canvas = Canvas(WIDTH, 286)
+    top, bottom = 130, 224
     middle = [24 + width * (n + 0.5) for n in range(last)]
+    half = width / 2 - 12
     for n, schema in enumerate(versions, 1):
-        left, right, gone = middle[n - 1] - width / 2 + 12, middle[n - 1] + width / 2 - 12, n <= last - kept["kept"]
-        canvas.box((left, top, right, bottom), "white" if gone else SOFT_BLUE, PALE if gone else INK, width=1.2)
-        canvas.text(
-            middle[n - 1],
-            top + 17,
-            f"v{n}" + (" (left the log)" if gone else ""),
-            GREY if gone else INK,
-            10,
-            "center",
-            weight="bold",
-        )
-        words = said(schema)
-        size = min(9.0, 9.0 * (width - 34) / max(1.0, wide(words, 9)))
-        canvas.text(middle[n - 1], top + 39, words, GREY if gone else INK, max(size, 5.5), "center", most=80)
+        x, gone = middle[n - 1], n <= last - kept["kept"]
+        ink = GREY if gone else INK
+        canvas.box((x - half, top, x + half, bottom), "white" if gone else SOFT_BLUE, PALE if gone else INK, width=1.2)
+        canvas.text(x, top + 16, f"v{n}" + (" (left the log)" if gone else ""), ink, 10, "center", weight="bold")
+        for line, words in enumerate(fields(schema) or ["(no other field)"]):
+            canvas.text(x, top + 38 + 18 * line, words, ink, 10, "center")
         if n > 1:
-            canvas.line([(middle[n - 2] + width / 2 - 12, 158), (left, 158)], GREEN, 4)
+            canvas.line([(middle[n - 2] + half, 177), (x - half, 177)], GREEN, 4)
         if n < last and not gone:
-            canvas.line(arc(middle[last - 1], middle[n - 1], top, 30 + 62 * (last - n) / max(1, last - 1)), RED if n in bad else GREEN,
-                        3 if n in bad else 1.2, "solid" if n in bad else DASHES[1])  # fmt: skip
-            if n in bad:
-                canvas.text((middle[n - 1] + middle[last - 1]) / 2, top - 30 - 62 * (last - n) / max(1, last - 1) + 8,
-                            f"v{last} cannot read v{n}", RED, 10, "center", weight="bold", ground="white")  # fmt: skip
-    found = f"v{last} cannot read: {', '.join(f'v{n}' for n in bad)}" if bad else f"v{last} reads all that lies in the log"
-    canvas.text(24, 18, found, RED if bad else GREEN, 11, weight="bold", most=90)
-    refused = f"refused: {len(kept['refused'])}" + (f" ({kept['refused'][0]})" if kept["refused"] else "")
-    canvas.text(24, 222, refused, RED if kept["refused"] else GREY, 9, most=130)
-    canvas.text(WIDTH - 24, 222, "green link: the neighbours fit", GREEN, 9, "right")
+            wrong, height = n in bad, 30 + 62 * (last - n) / max(1, last - 1)
+            path = arc(middle[last - 1], x, top, height)
+            canvas.line(path, RED if wrong else GREEN, 3 if wrong else 1.2, "solid" if wrong else DASHES[1])
+    names = ", ".join(f"v{n}" for n in bad)
+    found = f"v{last} cannot read {names}" if bad else f"v{last} reads all that lies in the log"
+    canvas.text(24, 18, found, RED if bad else GREEN, 12, weight="bold", most=90)
+    refused = f"refused: {len(kept['refused'])}" + (f" ({kept['refused'][-1]})" if kept["refused"] else "")
+    canvas.text(24, 260, refused, INK if kept["refused"] else GREY, 9, most=130)
+    canvas.text(WIDTH - 24, 260, "green link: the neighbours fit", GREEN, 9, "right")
     rows = [
-        {"version": f"v{n}", "fields": said(each), "last version reads it": n not in bad} for n, each in enumerate(versions, 1)
+        {"version": f"v{n}", "fields": ", ".join(fields(each)) or "-", "last version reads it": n not in bad}
+        for n, each in enumerate(versions, 1)
     ]
     return canvas.picture(f"{found}\n{table(rows)}\n{refused}")
 
@@ -239,7 +232,7 @@ def delays(labs: Lab | Mapping[str, Lab]) -> Picture:
     rows = []
     with look():
         picture, axes = plain(height=290)
-        top = 1.0
+        top = 60.0
         for n, (name, lab) in enumerate(labs.items()):
             found, row = translate.delays(lab), translate.row(lab)
             placed, waited = zip(*found, strict=True)
@@ -286,9 +279,9 @@ def whiteboard() -> Picture:
     canvas.arrow((192, 76), (708, 244), GREEN, 2.4)
     canvas.arrow((192, 168), (708, 262), RED, 2.4, DASHES[2])
     canvas.arrow((192, 254), (708, 80), ORANGE, 2.4, DASHES[1])
-    canvas.text(290, 108, "BACKWARD: readers deploy first", GREEN, 10, "center", weight="bold", ground="white")
-    canvas.text(330, 192, "BACKWARD_TRANSITIVE: replay", RED, 10, "center", weight="bold", ground="white")
-    canvas.text(330, 225, "FORWARD: writers deploy first", ORANGE, 10, "center", weight="bold", ground="white")
+    canvas.text(218, 78, "BACKWARD: readers deploy first", GREEN, 9, weight="bold", turn=-18)
+    canvas.text(460, 230, "BACKWARD_TRANSITIVE: replay", RED, 9, weight="bold", turn=-10.3)
+    canvas.text(484, 146, "FORWARD: writers deploy first", ORANGE, 9, weight="bold", turn=18.6)
     canvas.text(450, 20, "in each event: schema id, then data", GREY, 9, "center")
     canvas.text(450, 314, "a rename: expand, migrate, contract", GREY, 9, "center")
     return canvas.picture(
