@@ -1,5 +1,6 @@
 """The scenarios of notebook 08: what is measured there is what happened."""
 
+import asyncio
 import math
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from edakit import run
 
 sys.path.append(str(Path(__file__).parent.parent / "notebooks"))
-from shop import deposits, fence, flags, ledger, memory, tally
+from shop import deposits, fence, flags, ledger, memory, on_disk, tally
 
 
 @pytest.mark.parametrize(("way", "sign"), [("effect, mark", 1), ("mark, effect", -1), ("one transaction", 0)])
@@ -18,6 +19,11 @@ def test_each_crash_between_effect_and_mark_costs_one_charge_or_gives_one_away_o
     crashes = len(lab.trace.where("crash"))
     assert crashes > 3
     assert ledger.effects(lab)["off by"] == sign * crashes
+
+
+@pytest.mark.parametrize(("way", "again", "never"), [("effect, mark", 2, 0), ("mark, effect", 0, 2), ("one transaction", 0, 0)])
+def test_a_real_file_loses_and_repeats_the_same(way, again, never):
+    assert asyncio.run(on_disk.effects(way, orders=10, dies=5)) == {"charged again": again, "not charged": never}
 
 
 @pytest.mark.parametrize("way", ledger.WAYS)
