@@ -14,6 +14,7 @@ from shop.schemas import Schema, field, record
 
 TOTAL, TAX = field("total", "double"), field("tax", "double")
 VERSION = field("schema_version", "int")
+BARE = record(field("order", "int"), TOTAL, VERSION)  # version 1
 WITH_TAX = record(field("order", "int"), TOTAL, TAX, VERSION)  # version 2
 SWAPPED = record(field("order", "int"), TAX, TOTAL, VERSION)  # version 3: somebody sorted the fields
 VALUE = {"order": 42, "total": 9.90, "tax": 1.58, "schema_version": 2}
@@ -53,9 +54,9 @@ def ruler(data: bytes, schema: Schema) -> list[Piece]:
 
 
 def registered() -> Registry:
-    """A registry with both schemas under "orders"."""
-    registry = Registry()
-    for schema in (WITH_TAX, SWAPPED):
+    """A registry with all three schemas under "orders"; FORWARD, for the tax has no default."""
+    registry = Registry("FORWARD")
+    for schema in (BARE, WITH_TAX, SWAPPED):
         registry.register("orders", schema)
     return registry
 
