@@ -38,7 +38,7 @@ def questions(lab):
         "one copy between them",
     )
     yield Question(
-        "A durable queue holds 1,000 transient messages; the broker restarts. It then holds:",
+        "A durable classic queue holds 1,000 transient messages; the broker restarts. It then holds:",
         {
             "1,000": "The queue came back, its messages did not: nobody wrote them to disk.",
             "about half": "Persistence is a property of each message; these all lack it.",
