@@ -172,31 +172,49 @@ def open_orders(lab: Lab) -> tuple[list[float], list[int]]:
     return times, counts
 
 
-def staircase(labs: Mapping[str, Lab] | Lab, until: float | None = None) -> Picture:
+def staircase(labs: Mapping[str, Lab], until: float) -> Picture:
     """Open orders over time: stairs that never come down beside a line that returns to zero."""
-    named = labs if isinstance(labs, Mapping) else {"led": labs}
     rows = []
     with look():
         picture, axes = plain(height=290)
-        last = 0.0
-        for n, (name, lab) in enumerate(named.items()):
+        for n, (name, lab) in enumerate(labs.items()):
             times, counts = open_orders(lab)
-            end = until or min(lab.now, times[-1] * 1.15 + 5)
-            last = max(last, end)
-            color = (RED, BLUE)[n % 2] if len(named) > 1 else BLUE
             said = f"{name}: {counts[-1]} open at the end"
+            color = (RED, BLUE)[n]
             axes.step(
-                [*times, end], [*counts, counts[-1]], where="post", color=color, linewidth=1.4, linestyle=DASHES[n], label=said
+                [*times, until], [*counts, counts[-1]], where="post", color=color, linewidth=1.4, linestyle=DASHES[n], label=said
             )
-            if not isinstance(labs, Mapping):
-                axes.set_title(f"{steps.cut_off(lab)['cut off']:.0f} payments given up that would have been fine", pad=22)
             rows.append({"flow": name, "most open": max(counts), "open at the end": counts[-1]})
-        axes.set_xlim(0, last)
+        axes.set_xlim(0, until)
         axes.set_ylim(bottom=0)
         axes.set_ylabel("open orders")
         axes.set_xlabel("virtual seconds")
         axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.99), ncols=2)
     picture.twin = str(table(rows))
+    return picture
+
+
+def given_up(lab: Lab) -> Picture:
+    """How long each payment would take, the quick ones first; those above the time-out are given up, though nothing is wrong with them."""
+    banks = sorted(event.data["bank"] for event in lab.trace.events("order.placed"))
+    steps_of = lab.deployments["checkout"].saga.steps if lab.deployments["checkout"].saga else []
+    limit = next((step.timeout for step in steps_of if step.name == "pay"), None)
+    count = int(steps.cut_off(lab)["cut off"])
+    said = f"{count} of {len(banks)} good payments given up; a lost answer is noticed after {limit:g} s"
+    with look():
+        picture, axes = plain(height=270)
+        fine = len(banks) - count
+        for first, last, color, label in ((0, fine, SKY, "heard of in time"), (fine, len(banks), RED, "given up")):
+            axes.fill_between(range(first, last + 1), [*banks[first:last], 0], step="post", color=color, linewidth=0, label=label)
+        axes.axhline(limit or 0, color=INK, linewidth=1.4, linestyle=DASHES[1], label="the time-out")
+        axes.set_ylim(0, max(1.1 * banks[-1], 1.1 * (limit or 0)))
+        axes.set_xlim(0, len(banks))
+        axes.set_xlabel("payments, the quickest first")
+        axes.set_ylabel("seconds at the bank")
+        axes.grid(visible=False, axis="x")
+        axes.set_title(said, pad=8)
+        axes.legend(loc="upper left")
+    picture.twin = said
     return picture
 
 
