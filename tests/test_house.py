@@ -83,7 +83,7 @@ def test_the_kernel_is_read_in_ten_minutes():
     assert found <= 200, f"{found} lines"
 
 
-STAND_ALONE = ("schema", "store", "cloudevents")  # read for themselves: the lab does not use them
+STAND_ALONE = ("schema", "store", "cloudevents")  # each is read for itself
 
 
 def test_ground_rules_and_simulation_grow_no_further():
