@@ -21,8 +21,8 @@ def questions(lab):
         {
             "producers": "That is FORWARD: old readers read what is new.",
             "consumers": "New readers read what old writers write, so they may be there before the new writers.",
-            "any order": "That is FULL.",
-            "nobody can": "Then it would be no use.",
+            "any order": "That takes FULL: old readers would have to read what is new, too.",
+            "nobody can": "Then no change could ever be made, and BACKWARD would be of no use.",
         },
         "consumers",
     )
@@ -39,7 +39,7 @@ def questions(lab):
             "BACKWARD": "Only the latest version is compared.",
             "BACKWARD_TRANSITIVE": "The newest reader must read all versions that lie in the log.",
             "FORWARD": "That helps old readers.",
-            "NONE": "That is hope.",
+            "NONE": "That is no check at all, and hope is no mode.",
         },
         "BACKWARD_TRANSITIVE",
     )
@@ -56,7 +56,7 @@ def questions(lab):
     yield Question(
         "From one day on `total` is in cents. What tells you before your customers do?",
         {
-            "BACKWARD": "The type is the same.",
+            "BACKWARD": "The type is the same, so nothing is to be refused.",
             "FULL_TRANSITIVE": "The type is the same, in all versions.",
             "a contract test with a golden event": "It knows what order 42 must cost.",
             "the version number": "Nobody has raised it.",
