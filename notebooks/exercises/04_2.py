@@ -135,6 +135,12 @@ def place(shop, fact):
     shop.publish("order.changed", fact, key=fact["order"], source="orders")
 
 
+def more(shown, known):
+    """Whether it shows more packets than any fact of the order has."""
+    packets = shown["packets"]
+    return isinstance(packets, (int, float)) and packets > max(fact["packets"] for fact in known)
+
+
 def judge(case, kept, came):
     def plain(fact):
         return {name: fact[name] for name in ("version", "status", "packets")}
@@ -152,7 +158,7 @@ def judge(case, kept, came):
             if shown in known:
                 last = shown == plain(came[name][key])
                 found["reordered" if last else "stale"].append(f"order {key} at {name}")
-            elif shown["version"] == newest["version"] and shown["packets"] > max(fact["packets"] for fact in known):
+            elif shown["version"] == newest["version"] and more(shown, known):
                 found["duplicate"].append(f"order {key} at {name}")
             else:
                 found["phantom"].append(f"order {key} at {name}")

@@ -172,6 +172,7 @@ def judge(case, stock, left, trace):
     waiting = [key for key in orders if key not in said or (said[key] in ("yes", "pending") and not yes[key] + no[key])]
     yield "stuck", waiting, "the customer waits, and nobody says how it ends"
     yield "phantom", [key for key in orders if said.get(key) == "yes" and no[key]], "told yes, and cancelled afterwards"
+    yield "phantom", [key for key in orders if said.get(key) == "no" and yes[key]], "told no, and confirmed afterwards"
     yield "phantom", [key for key in yes | no if key not in orders], "an ending for an order that nobody placed"
     yield "duplicate", [key for key in orders if yes[key] + no[key] > 1], "an order has more than one ending"
     sold = sum(yes[key] > 0 for key in orders)

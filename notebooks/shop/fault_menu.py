@@ -108,6 +108,11 @@ def printed(found: dict[str, dict[str, int]]) -> Table:
     )
 
 
+def told(found: dict[str, dict[str, int]]) -> str:
+    """How many orders each switch hurts, in a line."""
+    return ", ".join(f"{fault} {max(row.values())}" for fault, row in found.items() if fault != "none")
+
+
 def worst(found: dict[str, dict[str, int]]) -> str:
     """The switch that most orders suffer from."""
     return max(found, key=lambda fault: max(found[fault].values()))

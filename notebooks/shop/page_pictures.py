@@ -231,7 +231,7 @@ def screens(lab: Lab, most: int = 14) -> Picture:
             for color, hatch, fits in ((OLD, "///", (False, "open")), (NEW, "", (None, "paid")), (RED, "xx", (True, "open"))):
                 spans = [(x + 0.03, 0.94) for x, (paid, status) in enumerate(was_paid)
                          if status == fits[1] and fits[0] in (None, paid)]  # fmt: skip
-                axes.broken_barh(spans, (y - 0.4, 0.8), color=color, hatch=hatch, edgecolor="white", linewidth=0)
+                axes.broken_barh(spans, (y - 0.4, 0.8), facecolor=color, hatch=hatch, edgecolor=GREY, linewidth=0)
         for color, hatch, words in ((OLD, "///", "open"), (NEW, "", "paid"), (RED, "xx", "open, after it was paid")):
             axes.barh([-9], [0], color=color, hatch=hatch, edgecolor="white", linewidth=0, label=words)
         axes.set_yticks(range(len(keys)), [f"order {key}" for key in keys])
@@ -260,9 +260,9 @@ def strips(found: Mapping[float, Sweep], rate: float = 10) -> Picture:
                          alpha=0.35, linewidth=0)  # fmt: skip
             mean = spread(values).mean
             axes.plot([n - 0.36, n + 0.36], [mean, mean], color=RED, linewidth=2.4)
-            axes.annotate(
-                f"{mean:.2g}", (n + 0.36, mean), (0, 4), textcoords="offset points", color=RED, weight="bold", ha="right"
-            )
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 1.2, "alpha": 0.85}
+            axes.annotate(f"{mean:.2g}", (n + 0.37, mean), (3, 0), textcoords="offset points", color=RED, weight="bold",
+                          va="center", bbox=box)  # fmt: skip
         axes.plot(range(len(lags)), [rate * lag for lag in lags], color=INK, linestyle=DASHES[1], linewidth=1.4,
                   label=f"rate x lag ({rate:g} orders a second)")  # fmt: skip
         axes.plot([], [], color=RED, linewidth=2.4, label="mean of 1,000 runs")
