@@ -108,6 +108,9 @@ SAME = {  # changes after which a solution is as good as before
     "05-1": ["0 / 10"],
     "05-2": ["0 / 10", "2 + 1", "5 + 1", "5 / 10"],
     "05-4": ["without 'writers.pause()'", "0 / 10", "line 3: 0.1 + 1", "0.1 / 10", "line 7: 0.1 + 1"],
+    "08-1": ["another word for 'charged'"],
+    "08-2": ["another word for 'order-'", "1 + 1", "1 / 10"],
+    "08-3": ["another word for 'counted'"],
     "09-2": ["another word for 'seen'", "0 / 10"],
     "09-3": ["ctx.sleep(2)", "2 + 1", "2 / 10", "3 + 1", "another word for 'analytics'", "another word for 'a person must look'"],
 }
