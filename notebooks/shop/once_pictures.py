@@ -18,10 +18,14 @@ def signed(number: float) -> str:
     return f"{number:+,.0f}" if number else "0"
 
 
+def by_name(labs: Lab | Mapping[str, Lab], knob: str) -> dict[str, Lab]:
+    """Labs by name; a single one is called what this knob of its scenario says."""
+    return {str(labs.recipe[3].get(knob, "")): labs} if isinstance(labs, Lab) else dict(labs)
+
+
 def books(labs: Lab | Mapping[str, Lab]) -> Picture:
     """The ledger, a place for each order; one sheet for each lab."""
-    named = {"": labs} if isinstance(labs, Lab) else labs
-    return orders({name: list(ledger.charges(lab).values()) for name, lab in named.items()})
+    return orders({name: list(ledger.charges(lab).values()) for name, lab in by_name(labs, "way").items()})
 
 
 def kafka(lab: Lab) -> Picture:
@@ -122,7 +126,7 @@ def humps(sweeps: Mapping[str, Sweep]) -> Picture:
                 axes.annotate(
                     f"all {counts[top]:,} runs",
                     (top, 252),
-                    (6, 0),
+                    (12, 0),
                     textcoords="offset points",
                     color=color,
                     weight="bold",
@@ -241,8 +245,8 @@ def pairs(lab: Lab) -> Picture:
 
 def two_errors(labs: Lab | Mapping[str, Lab]) -> Picture:
     """What makes a counter wrong: repeats that were counted push it up, additions that were overwritten pull it down."""
-    named = {"": labs} if isinstance(labs, Lab) else dict(labs)
-    found = {name: tally.errors(lab) for name, lab in named.items()}
+    found = {name: tally.errors(lab) for name, lab in by_name(labs, "how").items()}
+    far = max(260.0, *(1.1 * max(each["additions lost"], each["repeats counted"]) for each in found.values()))
     with look():
         picture, axes = plain(height=84 + 44 * len(found))
         axes.set_position((0.17, 46 / (84 + 44 * len(found)), 0.8, (44 * len(found)) / (84 + 44 * len(found))))
@@ -259,7 +263,7 @@ def two_errors(labs: Lab | Mapping[str, Lab]) -> Picture:
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_yticks(range(len(found)), list(found))
         axes.set_ylim(len(found) - 0.5, -0.5)
-        axes.set_xlim(-260, 260)
+        axes.set_xlim(-far, far)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("orders")
         axes.legend(loc="lower left", bbox_to_anchor=(-0.15, 0.99), ncols=3)
@@ -276,7 +280,7 @@ FATES = {
 
 def compacted(labs: Lab | Mapping[str, Lab]) -> Picture:
     """The log as a strip, first record to last: what compaction has erased, and what readers add up."""
-    named = {"": labs} if isinstance(labs, Lab) else dict(labs)
+    named = by_name(labs, "key")
     rows, pitch = [], 66
     with look():
         picture, axes = plain(height=92 + pitch * len(named))
