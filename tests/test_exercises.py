@@ -113,6 +113,10 @@ SAME = {  # changes after which a solution is as good as before
     "08-3": ["another word for 'counted'"],
     "09-2": ["another word for 'seen'", "0 / 10"],
     "09-3": ["ctx.sleep(2)", "2 + 1", "2 / 10", "3 + 1", "another word for 'analytics'", "another word for 'a person must look'"],
+    "11-1": ["5 + 1", "9 + 1"],
+    "11-2": ["without 'return True'", "another word for 'CANCELLING'"],
+    "11-3": ["without 'return'", "5 + 1"],
+    "12-2": ["0 / 10"],
 }
 
 
