@@ -24,7 +24,7 @@ def questions(lab):
     yield Question(
         "A saga guarantees:",
         {
-            "isolation": "Two sagas met on one order, and a quarter of the schedules ended wrong.",
+            "isolation": "Two sagas met on one order, and nearly a third of the schedules ended wrong.",
             "atomic commit": "899 teas were there to be seen.",
             "all steps, or the ways back of those done": "In the end; in between anybody may look.",
             "order": "Of its own steps, not among sagas.",
@@ -45,8 +45,8 @@ def questions(lab):
         {
             "try again with a new key": "Then the card may be charged twice.",
             "treat it as not done": "Those were charged, and told no.",
-            "treat it as unknown: refund, if charged": "A way back that does nothing where nothing was done.",
             "wait for ever": "A time-out that is not acted upon is none.",
+            "treat it as unknown: refund, if charged": "A way back that does nothing where nothing was done.",
         },
         "treat it as unknown: refund, if charged",
     )
@@ -56,14 +56,14 @@ def questions(lab):
             "the slowest step": "Speed does not make it hard to undo.",
             "the first step": "The first one is the easiest to undo, if you chose well.",
             "the step after which the saga must go forward": "Before it undo, after it retry.",
-            "the flag on the order": "That is a semantic lock.",
+            "the flag on the order": "That is a semantic lock, another thing.",
         },
         "the step after which the saga must go forward",
     )
     yield Question(
         "A hot item behind a lock is best served by:",
         {
-            "a longer time-out": "A longer queue.",
+            "a longer time-out": "That only makes the queue longer.",
             "more partitions": "One key stays one key.",
             "a commutative update": "Subtractions may come in any order, so nobody waits.",
             "choreography": "The same lock, with nobody to see it.",
