@@ -1,6 +1,6 @@
 """08-2: the key names the intent."""
 
-from edakit import Faults, Lab, Service
+from edakit import Faults, Lab, Retry, Service
 from edakit.learn import run_lab
 
 TITLE = "The card is outside"
@@ -72,6 +72,7 @@ OTHERS = (
     'a random key, but stored before the call: `ctx.db.put(f"key/{order.key}", ...)` only if there is none',
 )
 PLANS = 300
+AGAIN = Retry(5, backoff=0.5, factor=1)  # a handler that raises is tried at a human pace
 
 
 def plan(random):
@@ -103,12 +104,12 @@ def trial(answers, case):
 
     shop, api = lab.broker("shop", ack_timeout=3), lab.server("api", threads=10)
     lab.deploy(bank, on=api, db=cards)
-    lab.deploy(payment, on=shop, db=books, prefetch=1)
+    lab.deploy(payment, on=shop, db=books, prefetch=1, retry=AGAIN)
     for n, order in enumerate(case.events):
         lab.at(n, place, shop, order)
         if order["again"]:
             lab.at(n + 5, place, shop, order)
-    run_lab(lab, case, until=120)
+    run_lab(lab, case, until=60)
     return judge(case, cards.data, books.data), lab.trace
 
 
