@@ -6,7 +6,7 @@ back. A cancel that finds it up, PENDING, takes it down at once ("lock, take ove
 deadline: after so many seconds the flag no longer counts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from edakit import Lab, Refused, Retry, Saga, Service
@@ -99,8 +99,8 @@ def an_order(random: Random) -> dict[str, Any]:
 def create_and_cancel(lab: Lab, rule: str = "none", cancel_at: float | None = None, deadline: float | None = None) -> None:
     """Ada orders a tea, and asks to cancel within a second (or `cancel_at` seconds later)."""
     random = lab.random("ada")
-    at = random.uniform(0, 1) if cancel_at is None else cancel_at
-    both(lab, rule, an_order(random), at, order_book(rule, deadline))
+    at = random.uniform(0, 1)  # drawn in any case: another time of the cancel changes nothing else
+    both(lab, rule, an_order(random), at if cancel_at is None else cancel_at, order_book(rule, deadline))
 
 
 def both(lab: Lab, rule: str, order: dict[str, Any], cancel_at: float, book: dict[str, Handler]) -> None:
@@ -167,9 +167,3 @@ def price(lab: Lab) -> dict[str, float]:
         "loose ends": told is not None and any(row.time > told for row in lab.trace.where("step", place="create")),
         "cancel s": round(end - times["cancel.asked"], 6) if end else -1,
     }
-
-
-def size(rows: Sequence[Mapping[str, float]]) -> str:
-    """How often the end is wrong, in the words of the prediction."""
-    wrong = 1000 * sum(row["wrong"] for row in rows) / len(rows)
-    return "never" if not wrong else "about 20" if wrong < 80 else "about 250"

@@ -50,10 +50,11 @@ def held_by_orphans(lab: Lab) -> int:
 
 
 def after_crashes(lab: Lab) -> dict[str, float]:
-    """What the crashes of the leader have left: orders without an end, teas they hold, steps that were asked for again."""
+    """Crashes of the leader, and what they have left: orders without an end, teas they hold, steps that were asked for again."""
     asked = Counter((row.event.key, row.event.type) for row in lab.trace.where("call") if row.event)
     again = sum(count - 1 for count in asked.values())
-    return {"orphans": len(still_open(lab)), "teas held": held_by_orphans(lab), "steps asked again": again}
+    crashes = len(lab.trace.where("crash"))
+    return {"crashes": crashes, "orphans": len(still_open(lab)), "teas held": held_by_orphans(lab), "steps asked again": again}
 
 
 def who_leaves(after: dict[str, dict[str, float]]) -> str:
