@@ -27,11 +27,11 @@ def questions(lab):
     if appends + conflicts not in why:
         why[appends + conflicts] = "Those are all attempts, also the ones that worked."
     if len(why) < 4:
-        why[2 * conflicts + 1] = "Count the crosses."
+        why[2 * conflicts + 1] = "Count the crosses in the picture."
     yield Question(
         "Which of these makes an event store more than a log?",
         {
-            "reading from the beginning": "A log does that too.",
+            "reading from the beginning": "A log does that just as well.",
             "keeping events for ever": "That keeps facts, and defends no rule.",
             "append(expected_version=...)": "It can refuse a decision that stands on an old read.",
             "a schema": "It checks the form of an event, not the decision behind it.",
@@ -62,8 +62,8 @@ def questions(lab):
     yield Question(
         "The view has 58 orders fewer than the store, and no error was logged. Where do you look first?",
         {
-            "the dead letters": "They are empty: nothing has failed.",
-            "the retry policy": "Nothing was retried.",
+            "the dead letters": "They are empty: no handler has raised.",
+            "the retry policy": "Nothing has failed, so nothing was retried.",
             "the disk": "The events are all there.",
             "counts, stream by stream, store against view": "It names the orders; then compare their ids with their commits.",
         },

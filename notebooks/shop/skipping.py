@@ -137,6 +137,11 @@ def counts(lab: Lab) -> dict[str, float]:
     }
 
 
+def nothing_skipped(lab: Lab) -> dict[str, list[int]]:
+    """What `explore` is to find broken: ids that are in the table and will never be in the view."""
+    return {"lost": seen(lab).skipped}
+
+
 WHY = {
     "all 1,000": "every row is there when somebody looks for it, but nobody looks for it again",
     "999": "at most one a poll? every poll may pass some by",
