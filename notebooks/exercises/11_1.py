@@ -80,7 +80,7 @@ for the case that nobody knows. After it the saga only goes forward, however oft
 """
 OTHERS = (
     "`flow.step(retriable=True)(ship)`: the same, since all steps after a pivot are retried",
-    "a shorter time-out: silence is found sooner, and slow good payments are cut off (scene 3)",
+    "a time-out of 3 or 6 seconds: longer than a good payment takes, and shorter than the patience of a customer",
 )
 PLANS = 120
 
