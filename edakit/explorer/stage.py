@@ -87,12 +87,18 @@ class Stage(Lab):
             home.publish = functools.partial(self._publish, home.publish)
         return home
 
-    def _publish(self, publish: Callable[..., Any], type: str, data: Any = None, key: Any = None, **more: Any) -> Any:
-        """Publish from outside, unless this event is left out: then it is made, so that the others keep their names, and not sent."""
+    def admits(self) -> bool:
+        """Whether the next event or request from outside is let in."""
         self.asked += 1
         if self.only is not None and self.asked not in self.only:
-            return self.event(type, data, key, more.get("source", "client"), None)
+            return False
         self.sent.append(self.asked)
+        return True
+
+    def _publish(self, publish: Callable[..., Any], type: str, data: Any = None, key: Any = None, **more: Any) -> Any:
+        """Publish from outside, unless this event is left out: then it is made, so that the others keep their names, and not sent."""
+        if not self.admits():
+            return self.event(type, data, key, more.get("source", "client"), None)
         return publish(type, data, key, **more)
 
     def heal(self) -> None:

@@ -37,6 +37,8 @@ def ask(lab: World, service: str, data: Any, timeout: float, key: str | int | No
     """Ask a service from outside; the answer, a refusal or the timeout is in the trace."""
     lab.endpoint(service)
     nanoseconds(timeout, "timeout")
+    if not lab.admits():
+        return
 
     async def asking() -> None:
         try:

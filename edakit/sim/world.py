@@ -128,6 +128,10 @@ class World:
             self.clients[checked_name("client", name)] = None
         return name
 
+    def admits(self) -> bool:
+        """Whether the next request from outside is made; an explorer leaves some out."""
+        return True
+
     def endpoint(self, service: str) -> tuple[Home, str]:
         """Where a service answers, and the operation asked for: `service`, or `service/operation`. Raises WiringError if there is none."""
         name, _, operation = service.partition("/")
