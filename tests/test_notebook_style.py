@@ -12,8 +12,10 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 CLAIM_IDS = Path(__file__).parent / "notebooks" / "claim_ids.txt"
 PATHS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 NEEDED = [
-    "00_start_here", "01_request_response_vs_events", "02_pubsub_vs_streaming", "03_components", "05_ordering",
-    "06_dead_letters_and_retries", "07_brokers_compared", "09_order_processing",
+    "00_start_here", "01_request_response_vs_events", "02_pubsub_vs_streaming", "03_components",
+    "04_eventual_consistency", "05_ordering",
+    "06_dead_letters_and_retries", "07_brokers_compared", "08_idempotency", "09_order_processing",
+    "10_schema_evolution", "11_sagas", "12_event_sourcing_and_cqrs",
 ]  # fmt: skip
 
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])

@@ -7,8 +7,13 @@ from edakit import table
 from shop.component_verdicts import COMPONENTS
 from shop.contract_verdicts import COMPARED
 from shop.letter_verdicts import DEAD_LETTERS
+from shop.once_verdicts import ONCE
 from shop.order_verdicts import ORDER_PROCESSING
+from shop.page_verdicts import CONSISTENCY
 from shop.reader_verdicts import PUBSUB_AND_STREAMING
+from shop.saga_verdicts import SAGAS
+from shop.schema_verdicts import SCHEMAS
+from shop.source_verdicts import SOURCES
 from shop.turn_verdicts import ORDERING
 from shop.verdicts import CALLS_AND_EVENTS, Claim
 
@@ -50,10 +55,15 @@ CLAIMS: dict[str, Mapping[str, Claim]] = {
     "01": CALLS_AND_EVENTS,
     "02": PUBSUB_AND_STREAMING,
     "03": COMPONENTS,
+    "04": CONSISTENCY,
     "05": ORDERING,
     "06": DEAD_LETTERS,
     "07": COMPARED,
+    "08": ONCE,
     "09": ORDER_PROCESSING,
+    "10": SCHEMAS,
+    "11": SAGAS,
+    "12": SOURCES,
 }
 
 
@@ -83,7 +93,7 @@ def page() -> Listing:
 
 
 def claims() -> Listing:
-    """Each sentence of the page that was put to the test so far, and what came of it."""
+    """Each sentence of the page that was put to the test so far, what came of it, and where: some in two notebooks."""
     rows = [(id, claim.says, claim.verdict, number) for number, met in CLAIMS.items() for id, claim in met.items()]
     return Listing(("claim", "the page says", "verdict", "notebook"), sorted(rows, key=_order), linked=3)
 
