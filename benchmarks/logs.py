@@ -1,7 +1,7 @@
 """edakit's event store and saga log beside raw sqlite3 and what else keeps events in a file; its schema checks beside Apache Avro's.
 
-A durable append is on disk when it returns, on every side: write-ahead log, synchronous=FULL. Here the clock on the wall counts, since
-waiting for the disk is the job. Reading and in-memory work are in processor time, as elsewhere.
+An event is given as a dict, and a durable append is on disk when it returns, on every side: write-ahead log, synchronous=FULL. Here the
+clock on the wall counts, since waiting for the disk is the job. Reading and in-memory work are in processor time, as elsewhere.
 """
 
 import atexit
@@ -60,7 +60,9 @@ def raw_appends(events: int, batch: int) -> Run:
     db, start, version = raw(fresh()), time.perf_counter(), 0
     for _ in range(events // batch):
         db.execute("begin immediate")
-        db.executemany("insert into log values ('order', ?, 'order.placed', ?)", [(version + n, TEXT) for n in range(batch)])
+        db.executemany(
+            "insert into log values ('order', ?, 'order.placed', ?)", [(version + n, json.dumps(ORDER)) for n in range(batch)]
+        )
         db.execute("commit")
         version += batch
     seconds = time.perf_counter() - start

@@ -16,6 +16,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -23,9 +24,10 @@ from edakit.errors import ArgumentError, ConflictError
 from edakit.event import freeze, thaw
 
 ERASED = "<erased>"
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: json.dumps makes one each time
 TABLES = """
 create table if not exists events (
-    position integer primary key autoincrement, stream text not null, version integer not null, type text not null,
+    position integer primary key, stream text not null, version integer not null, type text not null,
     schema integer not null, data text not null, subject text, time real, unique (stream, version));
 create table if not exists snapshots (stream text primary key, version integer not null, fold text not null, state text not null);
 create table if not exists views (name text primary key, position integer not null, state text not null);
@@ -114,14 +116,15 @@ class EventStore:
         if personal and subject is None:
             raise ArgumentError(f"personal={personal!r}: say whose it is, subject='customer-ada'")
         facts = [each if isinstance(each, tuple) and len(each) == 2 else (each.type, each.data) for each in events]
-        facts = [(type, thaw(freeze(data))) for type, data in facts]
+        facts = [(type, freeze(data)) for type, data in facts]
         with self._writing():
             found = self.version(stream)
             if expected_version is not None and expected_version != found:
                 raise ConflictError(stream, expected_version, found)
+            write = partial(self._sealed, subject, personal) if personal and subject else encode
             rows = [
-                (stream, found + n, type, len(self._upcasters.get(type, ())), self._text(data, subject, personal), subject, time)
-                for n, (type, data) in enumerate(facts, 1)
+                (stream, n, type, len(self._upcasters.get(type, ())), write(data), subject, time)
+                for n, (type, data) in enumerate(facts, found + 1)
             ]
             into = "insert into events (stream, version, type, schema, data, subject, time) values (?, ?, ?, ?, ?, ?, ?)"
             self._db.executemany(into, rows)
@@ -220,18 +223,15 @@ class EventStore:
         self._db.execute("pragma wal_checkpoint(truncate)")
         return gone
 
-    def _text(self, data: Any, subject: str | None, personal: tuple[str, ...]) -> str:
-        if personal and subject is not None:
-            from cryptography.fernet import Fernet  # only who keeps personal data waits for it
+    def _sealed(self, subject: str, personal: tuple[str, ...], data: Any) -> str:
+        """The data as text, with what is personal encrypted by the key of the subject, which is made for the first."""
+        from cryptography.fernet import Fernet  # only who keeps personal data waits for it
 
-            if not self._key(subject):
-                self._db.execute("insert into keys values (?, ?)", [subject, Fernet.generate_key()])
-            lock = Fernet(self._key(subject))
-            data = {
-                name: {ERASED: lock.encrypt(json.dumps(value).encode()).decode()} if name in personal else value
-                for name, value in data.items()
-            }
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        if not self._key(subject):
+            self._db.execute("insert into keys values (?, ?)", [subject, Fernet.generate_key()])
+        lock = Fernet(self._key(subject))
+        hidden = {name: {ERASED: lock.encrypt(encode(data[name]).encode()).decode()} for name in personal if name in data}
+        return encode({**data, **hidden})
 
     def _decrypted(self, data: Any, subject: str) -> Any:
         from cryptography.fernet import Fernet

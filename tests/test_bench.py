@@ -12,7 +12,15 @@ pytest.importorskip("simpy")
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 FIELDS = {"name": str, "unit": str, "ours": float, "peer_name": str, "peer": float, "ratio": float, "goal": float | None}
-FLOORS = {"timers": 1.2, "hand-offs": 1.2, "hand-offs through stores": 4, "messages": 0.15, "scenarios": 0.015, "memory": 1, "durable": 0.67}
+FLOORS = {
+    "timers": 1.2,
+    "hand-offs": 1.2,
+    "hand-offs through stores": 4,
+    "messages": 0.15,
+    "scenarios": 0.015,
+    "memory": 1,
+    "durable": 0.67,
+}
 
 
 def load(monkeypatch, name):

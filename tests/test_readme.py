@@ -29,7 +29,22 @@ def test_the_listings_run_one_after_the_other_and_end_as_their_comments_say():
     lost, pending = "print(measure.lost_acked(lab.trace))", "print(jobs.pending('billing'))"
     billing, shelf = "print(orders.lag('billing'))", "print(lab.databases['shelf'].data)"
     first, *rest = LISTINGS
-    said = [first, rest[0], mail, rest[1], parked, rest[2], billing, rest[3], pending, rest[4], lost, *rest[5:8], shelf, *rest[8:]]
+    said = [
+        first,
+        rest[0],
+        mail,
+        rest[1],
+        parked,
+        rest[2],
+        billing,
+        rest[3],
+        pending,
+        rest[4],
+        lost,
+        *rest[5:8],
+        shelf,
+        *rest[8:],
+    ]
     shown = run("\n".join(said))
     assert shown.returncode == 0, shown.stderr
     dead, depth, lag, pending, lost, shelf = shown.stdout.splitlines()[-6:]

@@ -15,7 +15,6 @@ from edakit.sim.brokers import Broker
 from edakit.sim.buses import Bus, PubSubBus
 from edakit.sim.sagas import Orchestrator
 from edakit.sim.streams import Stream
-from edakit.sim.targets import EventBus
 from edakit.state import GroupState, QueueState, SagaState, State, fold, fold_until
 from edakit.stream.replicas import ReplicatedLog
 from edakit.trace import KINDS, Row

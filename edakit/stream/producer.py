@@ -103,7 +103,8 @@ class Line:
         """No answer, or no: back to the front of those that wait, with idempotence in the order of the numbers.
 
         If there is no try left for it, or this was the last, it is given up and returned; with idempotence and all that have a
-        number: behind the gap nothing would be taken. The numbers begin anew, in a new epoch (KIP-360); also if the partition misses what it had confirmed.
+        number: behind the gap nothing would be taken. The numbers begin anew, in a new epoch (KIP-360); also if the partition misses
+        what it had confirmed.
         """
         self.flying.remove(batch)
         batch.gap = why == "out of order"

@@ -193,6 +193,4 @@ def crash_loop(lab: Lab, prefetch: int = 10, limit: int = 5) -> None:
 def buried(lab: Lab) -> str:
     """How many dead letters there are, and how many of them nothing is wrong with."""
     keys = [row.event.key for row in lab.trace.where("dead") if row.event is not None]
-    return (
-        f"prefetch {lab.recipe[3]['prefetch']}: dead letters {len(keys)}, good orders among them {sum(key != '42' for key in keys)}"
-    )
+    return f"prefetch {lab.recipe[3]['prefetch']}: dead letters {len(keys)}, good orders among them {sum(key != '42' for key in keys)}"
