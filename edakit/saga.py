@@ -16,7 +16,6 @@ an SQLite file.
 """
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,6 +207,8 @@ class SagaLog:
 
     def __init__(self, path: str | Path = ":memory:") -> None:
         """Open the file, or make it. Raises ArgumentError if it is there and is something else."""
+        import sqlite3  # at the first log, not at the first import of the kit
+
         self._db = sqlite3.connect(str(path), isolation_level=None, timeout=30)
         try:
             self._db.execute("pragma journal_mode=wal")

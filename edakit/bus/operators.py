@@ -5,7 +5,6 @@ never equal to each other: 1 == 1.0 == 1e0, but 1 is not "1", and null is not "n
 Source: aws/event-ruler, JsonRuleCompiler (what is valid), ByteMachine, ComparableNumber and CIDR (what matches).
 """
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -223,6 +222,8 @@ def _address(text: str) -> Address | None:
         return 32, int.from_bytes(bytes(map(int, parts)))
     if not V6.fullmatch(text):
         return None
+    import ipaddress  # few patterns need it
+
     try:
         address = ipaddress.IPv6Address(text)
     except ValueError:
