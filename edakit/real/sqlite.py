@@ -8,7 +8,7 @@
     await db.relay(send)                                        # `send(event)` for what is in the outbox, in order, at least once
 
 Keys and JSON values; None is no value. A transaction is on disk when its block ends (write-ahead log, synchronous=FULL) and alone
-while it runs (BEGIN IMMEDIATE), which is stricter than the read committed of the lab: nothing that is right there is wrong here.
+while it runs (BEGIN IMMEDIATE), which is stricter than the read committed of the lab.
 Several processes may use one file. Source: sqlite.org, Transaction and Write-Ahead Logging.
 """
 

@@ -55,10 +55,8 @@ class Orchestrator:
                 self.lab.kernel.wake(*waiter)
 
     async def _to_the_end(self, event: Event, ctx: SimContext) -> None:
-        saga, begun = (
-            self.saga,
-            not self.log.begin(event.id, event.to_dict()),
-        )  # by an orchestrator that is gone, in the middle of a step
+        saga = self.saga
+        begun = not self.log.begin(event.id, event.to_dict())  # by an orchestrator that is gone, perhaps in the middle of a step
         if not begun:
             self._row("saga", ctx, event, f"begun {event.id}")
         run = SagaRun(saga.steps, self.log.entries(event.id))
