@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from edakit.delivery import Retry
-from edakit.errors import ArgumentError, HandlerError
+from edakit.errors import HandlerError
 from edakit.service import Handler, check_handler, checked_name
 from edakit.units import nanoseconds
 
@@ -207,20 +207,17 @@ class SagaLog:
 
     def __init__(self, path: str | Path = ":memory:") -> None:
         """Open the file, or make it. Raises ArgumentError if it is there and is something else."""
-        import sqlite3  # at the first log, not at the first import of the kit
+        from edakit.durable import open_durable  # at the first log, not at the first import of the kit
 
-        self._db = sqlite3.connect(str(path), isolation_level=None, timeout=30)
-        try:
-            self._db.execute("pragma journal_mode=wal")
-            self._db.executescript("""
-                pragma synchronous=full;
-                create table if not exists runs (run text primary key, began text not null, ended text);
-                create table if not exists entries (n integer primary key, run text, outcome text, step text, unknown integer);
-                create index if not exists of_run on entries (run);
-            """)
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise ArgumentError(f"{path} is no saga log ({error}): give another file") from None
+        self._db = open_durable(
+            path,
+            "saga log",
+            """
+            create table if not exists runs (run text primary key, began text not null, ended text);
+            create table if not exists entries (n integer primary key, run text, outcome text, step text, unknown integer);
+            create index if not exists of_run on entries (run);
+            """,
+        )
 
     def close(self) -> None:
         """Close the file."""

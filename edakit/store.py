@@ -13,13 +13,13 @@ one file. Sources: Young, CQRS Documents; Vernon, Implementing Domain-Driven Des
 """
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
+from edakit.durable import open_durable
 from edakit.errors import ArgumentError, ConflictError
 from edakit.event import freeze, thaw
 
@@ -64,15 +64,9 @@ class EventStore:
     def __init__(self, path: str | Path = ":memory:") -> None:
         """Open the file, or make it. Raises ArgumentError if it is there and is something else."""
         self.path = str(path)
-        self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
+        self._db = open_durable(self.path, "event store", f"pragma secure_delete=on; {TABLES}")
         self._upcasters: dict[str, list[Callable[[dict[str, Any]], Any]]] = {}
         self.applied = 0  # events that `fold` has applied: what a snapshot saves
-        try:
-            self._db.execute("pragma journal_mode=wal")
-            self._db.executescript(f"pragma synchronous=full; pragma secure_delete=on; {TABLES}")
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise ArgumentError(f"{self.path} is no event store ({error}): give another file") from None
 
     def __enter__(self) -> Self:
         return self

@@ -14,13 +14,13 @@ Several processes may use one file. Source: sqlite.org, Transaction and Write-Ah
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from edakit.errors import ArgumentError, PayloadError, WiringError
+from edakit.durable import open_durable
+from edakit.errors import PayloadError, WiringError
 from edakit.event import Event, freeze, thaw
 
 
@@ -30,18 +30,15 @@ class Sqlite:
     def __init__(self, path: str | Path, *, source: str = "service") -> None:
         """Open the file, or make it. Raises ArgumentError if it is there and is something else."""
         self.path, self.source = str(path), source
-        self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
         self._turn = asyncio.Lock()  # of the tasks that share this connection
-        try:
-            self._db.execute("pragma journal_mode=wal")
-            self._db.executescript("""
-                pragma synchronous=full;
-                create table if not exists pairs (key text primary key, value text not null);
-                create table if not exists outbox (n integer primary key autoincrement, type text, data text, key text);
-            """)
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise ArgumentError(f"{self.path} is no database of a service ({error}): give another file") from None
+        self._db = open_durable(
+            self.path,
+            "database of a service",
+            """
+            create table if not exists pairs (key text primary key, value text not null);
+            create table if not exists outbox (n integer primary key autoincrement, type text, data text, key text);
+            """,
+        )
 
     def close(self) -> None:
         """Close the file."""
