@@ -20,6 +20,7 @@ import logs
 import memory
 import peers
 import simulators
+import startup
 from harness import LEAST, ROUNDS, Result, compare
 
 HERE = Path(__file__).parent
@@ -34,6 +35,8 @@ def measure(shrink: int = 1, rounds: int = ROUNDS, least: float = LEAST) -> list
     for case in [*simulators.cases(shrink), *peers.cases(shrink), *logs.cases(shrink)]:
         results.append(compare(case, rounds, least))
         say(results[-1])
+    results.append(startup.measure(rounds))
+    say(results[-1])
     if sys.platform == "win32":
         print("skipped: memory (Windows has no resource module)")
     else:

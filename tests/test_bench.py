@@ -20,13 +20,14 @@ FLOORS = {
     "scenarios": 0.015,
     "memory": 1,
     "durable": 0.67,
+    "import": 1,
 }
 
 
 def load(monkeypatch, name):
     """A module of the bench, which is a folder of scripts and no package."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for module in ("harness", "simulators", "peers", "logs", "memory", "run"):
+    for module in ("harness", "simulators", "peers", "logs", "memory", "startup", "run"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     return importlib.import_module(name)
 
