@@ -10,7 +10,7 @@ A row is written at the instant something changes, after the change, and never a
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
 from hashlib import blake2b
@@ -126,11 +126,33 @@ class Trace(Sequence[Row]):
     """Rows in the order in which they were written. Slices and queries give a Trace again.
 
     Kept as one flat list: no object per row, so that a long trace neither fills memory nor slows the garbage collector.
+
+    only: the kinds of rows to keep; None: all. A thinned trace answers what it can (`where` with kinds that it keeps, `counts`) and
+    says of the rest that it cannot: half a story is told as a whole one nowhere. `left_out` counts the rows that were not kept.
     """
 
-    def __init__(self, rows: "Sequence[Row] | Iterator[Row]" = ()) -> None:
+    def __init__(self, rows: "Sequence[Row] | Iterator[Row]" = (), only: Collection[str] | None = None) -> None:
         self._flat: list[Any] = [field for row in rows for field in row]
         self.write: Write = self._flat.extend  # takes one row, whole: the hottest call of the kit
+        self.only, self.left_out = None if only is None else _checked_kinds(only), 0
+        if only is not None:
+            self.write = self._write_thinned
+
+    def _write_thinned(self, fields: Fields) -> None:
+        assert self.only is not None
+        if fields[1] in self.only:
+            self._flat.extend(fields)
+        else:
+            self.left_out += 1
+
+    def _check_kept(self, kinds: Collection[str], what: str) -> None:
+        """Raise ArgumentError if rows of these kinds are not kept."""
+        missing = [] if self.only is None else [kind for kind in kinds if kind not in self.only]
+        if missing:
+            kept, more = ", ".join(self.only or ()) or "nothing", ", ".join(missing) if len(missing) < 5 else "all"
+            raise ArgumentError(
+                f"{what} needs {more} rows, and this trace keeps {kept}: build the lab with them, Lab(trace=None) for all"
+            )
 
     def add(
         self, ns: int, kind: str, place: str, who: str, event: Event | None, tag: int = 0, since: int = 0, note: str = ""
@@ -142,6 +164,7 @@ class Trace(Sequence[Row]):
         return len(self._flat) // WIDTH
 
     def __iter__(self) -> Iterator[Row]:
+        self._check_kept(KINDS, "going through a trace, as pictures and measures do,")
         fields = iter(self._flat)
         return map(Row._make, zip(*[fields] * WIDTH, strict=True))
 
@@ -168,15 +191,11 @@ class Trace(Sequence[Row]):
     ) -> "Trace":
         """The rows that fit everything asked for. `who` may be a service or one instance; `kind` may be several.
 
-        Raises ArgumentError for a kind that does not exist.
+        Raises ArgumentError for a kind that does not exist, or that this trace does not keep.
         """
-        kinds = (kind,) if isinstance(kind, str) else tuple(kind) if kind is not None else tuple(KINDS)
-        for name in kinds:
-            if name not in KINDS:
-                near = ", ".join(get_close_matches(str(name), KINDS)) or "none is near"
-                some = ", ".join(islice(KINDS, 8))
-                raise ArgumentError(f"no row kind {name!r}; the kinds are: {some}, ... (near: {near}; all: edakit.trace.KINDS)")
-        chosen = set(kinds)
+        all_kept = KINDS if self.only is None else self.only
+        chosen = dict.fromkeys(_checked_kinds(all_kept if kind is None else (kind,) if isinstance(kind, str) else kind))
+        self._check_kept(chosen, "where")
         found = [self[n] for n, name in enumerate(self._flat[1::WIDTH]) if name in chosen]
         return Trace(
             [
@@ -206,6 +225,7 @@ class Trace(Sequence[Row]):
 
     def keys(self, type: str) -> "Keys":
         """The keys of the events of this type that a broker or stream has taken, in order, each once. Supports -, & and |."""
+        self._check_kept(("publish", "append"), "keys")
         flat = self._flat
         return Keys(
             event.key
@@ -288,6 +308,8 @@ class Trace(Sequence[Row]):
 
     def text(self, rows: int = SHOWN) -> str:
         """The trace as an aligned table of at most so many rows; the middle is left out."""
+        if self.left_out and not len(self):
+            return f"no rows: {self.left_out:,} were written and not kept (Lab(trace=...))"
         if not len(self):
             return "no rows: nothing fits, or nothing has happened yet (lab.run())"
         count = len(self)
@@ -327,6 +349,16 @@ class Keys(AbstractSet[Any]):
     def __repr__(self) -> str:
         shown = ", ".join(map(str, islice(self._keys, 10)))
         return f"{len(self)} keys: {shown}{', ...' if len(self) > 10 else ''}" if self._keys else "0 keys"
+
+
+def _checked_kinds(kinds: Collection[str]) -> tuple[str, ...]:
+    """Kinds of rows. Raises ArgumentError for one that does not exist."""
+    for name in kinds:
+        if name not in KINDS:
+            near = ", ".join(get_close_matches(str(name), KINDS)) or "none is near"
+            some = ", ".join(islice(KINDS, 8))
+            raise ArgumentError(f"no row kind {name!r}; the kinds are: {some}, ... (near: {near}; all: edakit.trace.KINDS)")
+    return tuple(kinds)
 
 
 def service_of(who: str) -> str:

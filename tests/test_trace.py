@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edakit import Lab, Service, Trace
+from edakit import Lab, Service, Trace, measure, plot
 from edakit.errors import EdakitError
 from edakit.event import NOTHING, Event, freeze
 from edakit.trace import KINDS, Keys, Row, service_of
@@ -267,3 +267,80 @@ def test_a_trace_is_json_with_each_event_once():
     stored = json.loads(trace.to_json())
     assert len(stored["events"]) == len({event.id for event in trace.events()})
     assert len(stored["rows"]) == len(trace)
+
+
+def thinned(*kinds):
+    """A lab of five orders, of which one cannot be handled, that keeps rows of these kinds."""
+    lab, payment = Lab(seed=1, trace=kinds), Service("payment")
+
+    @payment.on("order.placed")
+    async def pay(event, ctx):
+        if event.key == "3":
+            raise ValueError("no money")
+
+    shop = lab.broker("shop")
+    lab.deploy(payment, on=shop, delivery_limit=2)
+    lab.workload(shop, "order.placed", every=1, count=5, key="order")
+    lab.run()
+    return lab
+
+
+def whole():
+    return thinned(*KINDS)
+
+
+@pytest.mark.parametrize("kinds", [("publish", "append"), ("dead",), tuple(KINDS), ()])
+def test_a_thinned_trace_keeps_the_rows_of_its_kinds_as_they_are_and_counts_the_others(kinds):
+    thin, full = thinned(*kinds), whole()
+    assert thin.trace.where() == full.trace.where(kinds)
+    assert len(thin.trace) + thin.trace.left_out == len(full.trace)
+    assert thin.now == full.now
+
+
+def test_a_thinned_trace_answers_what_its_rows_can_answer():
+    trace = thinned("publish", "append", "dead").trace
+    assert list(trace.keys("order.placed")) == ["1", "2", "3", "4", "5"]
+    assert trace.counts() == {"publish": 5, "dead": 1}
+    assert [row.event.key for row in trace.where("dead")] == ["3"]
+
+
+def test_a_thinned_trace_says_what_it_cannot_answer_and_tells_no_half_story():
+    lab = thinned("publish", "dead")
+    for ask, said in [
+        (lambda: lab.trace.where("ack"), "where needs ack rows, and this trace keeps publish, dead: build the lab with them"),
+        (lambda: lab.trace.keys("order.placed"), "keys needs append rows"),
+        (lambda: list(lab.trace), "going through a trace, as pictures and measures do, needs all rows"),
+        (lambda: lab.trace.state_at(1), "needs all rows"),
+        (lab.play, "needs all rows"),
+        (lambda: plot.timeline(lab), "needs call rows"),
+        (lambda: measure.latency(lab.trace, "publish", "handle"), "needs all rows"),
+        (lab.trace.to_json, "needs all rows"),
+    ]:
+        with pytest.raises(EdakitError, match=said):
+            ask()
+
+
+def test_a_trace_that_is_switched_off_says_so_when_it_is_looked_at():
+    lab = thinned()
+    assert str(lab.trace) == f"no rows: {len(whole().trace)} were written and not kept (Lab(trace=...))"
+    assert [edge.kind for edge in lab.topology()] == ["deliver"]  # what was published is told by rows
+
+
+def test_a_trace_can_be_thinned_to_kinds_that_exist():
+    with pytest.raises(EdakitError, match="no row kind 'publsh'"):
+        Lab(trace=("publsh",))
+
+
+def test_an_endless_run_is_found_without_rows_too():
+    lab, echo = Lab(trace=()), Service("echo")
+
+    @echo.on("ping")
+    async def again(event, ctx):
+        while True:
+            await ctx.sleep(1)
+
+    shop = lab.broker("shop")
+    lab.deploy(echo, on=shop)
+    shop.publish("ping")
+    with pytest.raises(EdakitError, match="nothing has happened"):
+        lab.run()

@@ -49,7 +49,10 @@ Made = TypeVar("Made", Broker, Stream, Server, Bus)
 
 
 class Lab(World):
-    """A system under a seed, its clock and its trace. All times are virtual seconds. `hop`: one way between two nodes."""
+    """A system under a seed, its clock and its trace. All times are virtual seconds.
+
+    hop: one way between two nodes. trace: the kinds of rows to keep, such as ("publish", "dead"); () for none, None for all.
+    """
 
     recipe: Any = None  # how `run` built this lab, for `fork`
 
@@ -314,11 +317,11 @@ class Lab(World):
         """
         self.check_open("run")
         self._check_outside("run")
-        end, quiet, most = FOREVER if until is None else nanoseconds(until, "until"), 0, len(self.trace) + ROWS
+        end, quiet, most = FOREVER if until is None else nanoseconds(until, "until"), 0, self._written() + ROWS
         self.running, self.bounded = True, until is not None
         try:
             while True:
-                rows, ns, due = len(self.trace), self.kernel.ns, self._due()
+                rows, ns, due = self._written(), self.kernel.ns, self._due()
                 try:
                     self.kernel.run(end, SLICE)
                 except Livelock as livelock:
@@ -326,8 +329,8 @@ class Lab(World):
                         raise
                     if self.kernel.ns == ns and self._due() >= due:
                         raise
-                    quiet = quiet + 1 if len(self.trace) == rows else 0
-                    endless = until is None and len(self.trace) > most
+                    quiet = quiet + 1 if self._written() == rows else 0
+                    endless = until is None and self._written() > most
                     if quiet == QUIET or endless:
                         what = f"{ROWS:,} rows and no end" if endless else f"nothing has happened for {QUIET * SLICE:,} steps"
                         raise Livelock(f"{livelock}; {what}: give run(until=...) or end the loop") from None
@@ -335,6 +338,10 @@ class Lab(World):
                     return self
         finally:
             self.running = False
+
+    def _written(self) -> int:
+        """How much has happened: rows kept and not kept."""
+        return len(self.trace) + self.trace.left_out
 
     def _due(self) -> int:
         """How much is left to do at the present instant: it falls while a great deal that falls together is worked off."""

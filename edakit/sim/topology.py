@@ -32,7 +32,8 @@ def edges(lab: World) -> list[Edge]:
         found.update(dict.fromkeys(Edge(each.home.name, name, pattern, "deliver") for pattern in heard))
         if each.db is not None:
             found[Edge(name, each.db.name, "", "store")] = None
-    for row in lab.trace.where(("publish", "append", "call")):
+    said = ("publish", "append", "call")
+    for row in lab.trace.where([kind for kind in said if lab.trace.only is None or kind in lab.trace.only]):
         kind, type = "call" if row.kind == "call" else "publish", row.event.type if row.event else ""
         found[Edge(row.service, row.place.partition("/")[0], type, kind)] = None
     return list(found)

@@ -3,7 +3,7 @@
 Brokers, streams, servers, databases and instances know the world they live in and nothing of the facade that built it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -68,8 +68,8 @@ def split(type: str) -> tuple[str, str]:
 class World:
     """The shared state of a lab under a seed."""
 
-    def __init__(self, seed: int = 0, *, hop: float | None = None) -> None:
-        self.seed, self.kernel, self.trace = seed, Kernel(), Trace()
+    def __init__(self, seed: int = 0, *, hop: float | None = None, trace: Collection[str] | None = None) -> None:
+        self.seed, self.kernel, self.trace = seed, Kernel(), Trace(only=trace)
         self.network = Network(self.kernel, self.trace, self.random, HOP if hop is None else nanoseconds(hop, "hop"))
         self.homes: dict[str, Home] = {}
         self.machines: dict[str, Any] = {}  # of homes that have several: fail() and recover()
