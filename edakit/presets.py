@@ -16,11 +16,7 @@ class Preset(NamedTuple):
 
 
 RABBITMQ: dict[str, tuple[Any, str, str]] = {
-    "ack_timeout": (
-        60,
-        "seconds until a connection that lost something is noticed and its deliveries come back",
-        "rabbitmq.com/docs/heartbeats",
-    ),
+    "ack_timeout": (60, "seconds until a lost connection is noticed and its deliveries return", "rabbitmq.com/docs/heartbeats"),
     "exchange": ("topic", "routing by patterns on the event type", "rabbitmq.com/docs/exchanges"),
     "alternate": (None, "what no queue gets is dropped, or returned if mandatory", "rabbitmq.com/docs/ae"),
 }
@@ -28,11 +24,7 @@ RABBITMQ: dict[str, tuple[Any, str, str]] = {
 KAFKA: dict[str, tuple[Any, str, str]] = {
     "start": ("latest", "a new group reads what comes (auto.offset.reset)", "apache/kafka ConsumerConfig"),
     "session_timeout": (45, "seconds until a dead member is noticed (session.timeout.ms)", "apache/kafka ConsumerConfig"),
-    "poll_timeout": (
-        300,
-        "seconds over one poll's records until the group puts a member out (max.poll.interval.ms)",
-        "apache/kafka ConsumerConfig",
-    ),
+    "poll_timeout": (300, "seconds over a poll until a member is put out (max.poll.interval.ms)", "apache/kafka ConsumerConfig"),
     "retention": (604_800, "seconds a record is kept (log.retention.hours, 168)", "apache/kafka ServerLogConfigs"),
     "check": (300, "seconds between two looks (log.retention.check.interval.ms)", "apache/kafka ServerLogConfigs"),
 }
@@ -45,31 +37,23 @@ SQS: dict[str, tuple[Any, str, str]] = {
     "fifo": (False, "order in each group of one key, and deduplication", "AWS SQS guide, FIFO queues"),
 }
 
+FILTER: dict[str, tuple[Any, str, str]] = {
+    "filter_scope": ("MessageAttributes", "what a filter policy is over", "AWS SNS guide, filter policy scope")
+}
+
 PRESETS = {
     "rabbitmq": Preset(
         "broker",
         {
-            "delivery_limit": (
-                None,
-                "a classic queue gives back for ever",
-                "rabbitmq.com/docs/quorum-queues, poison message handling",
-            ),
+            "delivery_limit": (None, "a classic queue gives back for ever", "rabbitmq.com/docs/quorum-queues, poison messages"),
             **RABBITMQ,
-            "default_queue_type": (
-                "classic",
-                "one copy; a message survives a restart if it and its queue are durable",
-                "rabbitmq.com/docs/queues",
-            ),
+            "default_queue_type": ("classic", "one copy; lasts if message and queue are durable", "rabbitmq.com/docs/queues"),
         },
     ),
     "rabbitmq-quorum": Preset(
         "broker",
         {
-            "delivery_limit": (
-                21,
-                "deliveries: x-delivery-limit is 20 since RabbitMQ 4.0, and counts those that failed before",
-                "rabbitmq-server, rabbit_fifo.erl: DeliveryCount > DeliveryLimit",
-            ),
+            "delivery_limit": (21, "deliveries; x-delivery-limit is 20, of returns", "rabbitmq-server, rabbit_fifo.erl"),
             **RABBITMQ,
             "default_queue_type": ("quorum", "replicated: every message survives a restart", "rabbitmq.com/docs/quorum-queues"),
         },
@@ -85,13 +69,7 @@ PRESETS = {
     ),
     "in-process": Preset(
         "broker",
-        {
-            "inline": (
-                True,
-                "handlers run inside the publisher's call; errors come back to it",
-                "Fowler, What do you mean by Event-Driven?",
-            )
-        },
+        {"inline": (True, "handlers run in the publisher's call, and raise there", "Fowler, What do you mean by Event-Driven?")},
     ),
     "kafka": Preset("stream", KAFKA),
     "kafka-share": Preset(
@@ -99,11 +77,7 @@ PRESETS = {
         {
             "share": (True, "a group's members share the records, not the partitions", "KIP-932"),
             "lock_timeout": (30, "seconds to settle a record (share.record.lock.duration.ms)", "apache/kafka ShareGroupConfig"),
-            "delivery_limit": (
-                5,
-                "deliveries (group.share.delivery.count.limit); then archived",
-                "apache/kafka ShareGroupConfig",
-            ),
+            "delivery_limit": (5, "deliveries (group.share.delivery.count.limit)", "apache/kafka ShareGroupConfig"),
             "window": (2000, "offsets under way (group.share.partition.max.record.locks)", "apache/kafka ShareGroupConfig"),
             "start": ("latest", "a new group reads what comes (share.auto.offset.reset)", "apache/kafka GroupConfig"),
             "retention": KAFKA["retention"],
@@ -144,34 +118,18 @@ PRESETS = {
             "soft_seconds": (60, "seconds over the soft limit after which it is cut off", "redis.io, reference/clients"),
         },
     ),
-    "sns": Preset(
-        "bus",
-        {
-            "filter_scope": ("MessageAttributes", "what a filter policy is over", "AWS SNS guide, filter policy scope"),
-            **SQS,
-        },
-    ),
+    "sns": Preset("bus", {**FILTER, **SQS}),
     "sns-http": Preset(
         "bus",
         {
-            "filter_scope": ("MessageAttributes", "what a filter policy is over", "AWS SNS guide, filter policy scope"),
+            **FILTER,
             "retries": (3, "tries after the first (numRetries)", "AWS SNS guide, message delivery retries, HTTP/S"),
-            "backoff": (
-                20,
-                "seconds between two tries (minDelayTarget, maxDelayTarget)",
-                "AWS SNS guide, message delivery retries",
-            ),
+            "backoff": (20, "seconds between tries (minDelayTarget, maxDelayTarget)", "AWS SNS guide, message delivery retries"),
             "max_age": (3600, "seconds a message is tried, whatever the policy says", "AWS SNS guide, message delivery retries"),
             "timeout": (15, "seconds an endpoint has to answer", "AWS SNS guide, HTTP/S endpoints, prepare your endpoint"),
         },
     ),
-    "sqs": Preset(
-        "bus",
-        {
-            "topic": (False, "one queue, and all take from it", "AWS SQS guide, standard queues"),
-            **SQS,
-        },
-    ),
+    "sqs": Preset("bus", {"topic": (False, "one queue, and all take from it", "AWS SQS guide, standard queues"), **SQS}),
     "eventbridge": Preset(
         "bus",
         {
@@ -181,11 +139,7 @@ PRESETS = {
             "invoke": ("event", "a target has an event when it has taken it", "AWS Lambda guide, asynchronous invocation"),
             "fifo": (False, "a rule promises no order", "AWS EventBridge guide, rules"),
             "archive": (False, "keep every event, for ever, to replay it", "AWS EventBridge guide, archives"),
-            "invocations": (
-                None,
-                "a second at most, the others wait; an account has 18,750 in us-east-1",
-                "AWS EventBridge guide, quotas",
-            ),
+            "invocations": (None, "a second, others wait (18,750 an account in us-east-1)", "AWS EventBridge guide, quotas"),
         },
     ),
     "eventbridge-custom": Preset(
@@ -196,11 +150,7 @@ PRESETS = {
             "timeout": (5, "seconds a target has to answer", "AWS EventBridge guide, API destinations"),
             "invoke": ("request-response", "a target has an event when its handler is done", "AWS EventBridge guide, ordering"),
             "fifo": (True, "the events of a key come one by one", "AWS EventBridge guide, Custom Event Bus, ordering"),
-            "archive": (
-                True,
-                "keeps every event (1 to 365 days), to start from a point in time",
-                "AWS EventBridge guide, Custom Event Bus",
-            ),
+            "archive": (True, "keeps every event (1 to 365 days), read from any time", "AWS EventBridge guide, Custom Event Bus"),
         },
     ),
     "http": Preset("server", {"threads": (8, "requests at once an instance; a choice of this kit", "no standard")}),
