@@ -20,7 +20,7 @@ import logs
 import memory
 import peers
 import simulators
-import startup
+import waits
 from harness import LEAST, ROUNDS, Result, compare
 
 HERE = Path(__file__).parent
@@ -35,8 +35,9 @@ def measure(shrink: int = 1, rounds: int = ROUNDS, least: float = LEAST) -> list
     for case in [*simulators.cases(shrink), *peers.cases(shrink), *logs.cases(shrink)]:
         results.append(compare(case, rounds, least))
         say(results[-1])
-    results.append(startup.measure(rounds))
-    say(results[-1])
+    for result in waits.measure(rounds):
+        results.append(result)
+        say(result)
     if sys.platform == "win32":
         print("skipped: memory (Windows has no resource module)")
     else:

@@ -21,13 +21,14 @@ FLOORS = {
     "memory": 1,
     "durable": 0.67,
     "import": 1,
+    "a turn": 1,
 }
 
 
 def load(monkeypatch, name):
     """A module of the bench, which is a folder of scripts and no package."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for module in ("harness", "simulators", "peers", "logs", "memory", "startup", "run"):
+    for module in ("harness", "simulators", "peers", "logs", "memory", "waits", "run"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     return importlib.import_module(name)
 
