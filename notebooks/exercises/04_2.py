@@ -1,8 +1,11 @@
 """04-2: two views hear the same facts in different orders and must end alike: one rule, by version."""
 
+from collections.abc import Mapping
+
 from edakit import Lab, Service
 from edakit.errors import WiringError
 from edakit.learn import run_lab
+from edakit.table import clean
 
 TITLE = "Two views, one truth"
 TASK = """
@@ -125,10 +128,14 @@ def asked(merge, old, event):
     """What the rule says. An error of its own is no part of the story."""
     try:
         said = merge(old, event)
-        shown = {name: said[name] for name in ("version", "status", "packets")}
     except Exception as mistake:
-        raise WiringError(f"merge(old, event) did not give a dict with version, status and packets: {mistake!r}") from mistake
-    return {**said, **shown}
+        before = "nothing (None)" if old is None else f"version {old['version']}"
+        raise WiringError(
+            f"merge raised {type(mistake).__name__}: {mistake}; old was {before}, the event said version {event.data['version']}"
+        ) from mistake
+    if not isinstance(said, Mapping) or {"version", "status", "packets"} - said.keys():
+        raise WiringError(f"merge returned {clean(said, 80)}: give a dict with version, status and packets, such as event.data")
+    return dict(said)
 
 
 def place(shop, fact):

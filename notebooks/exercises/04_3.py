@@ -1,6 +1,7 @@
 """04-3: the decision goes to the owner, the answer does not wait for it: pending, then a fact."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from edakit import Lab, Service, measure
 from edakit.learn import run_lab
@@ -93,6 +94,7 @@ async def reserve(event, ctx):
         {'found = await tx.add("tea-42", -1, where=lambda left: left > 0)': 'found = await tx.get("tea-42") > 0'},
     ),
     "keeps one back": ("lost", {"left > 0": "left > 1"}),
+    "an ending without its order": ("wrong value", {"event.data)": "{})"}),
 }  # fmt: skip
 NUDGES = {
     "oversold": "Who may say that there is a packet, and does anybody come between that look and the act?",
@@ -100,7 +102,7 @@ NUDGES = {
     "phantom": "What did web know when it said yes?",
     "lost": "There is a packet left on the shelf. Who was sent away?",
     "duplicate": "One customer, two endings, or two packets. Which lines can both happen?",
-    "wrong value": "How long did the customers wait for their answer, and for whom?",
+    "wrong value": "How long did half of the customers wait for their answer, and does each ending say which order it is for?",
 }
 CONCEPT = (
     "Decide where the truth is: a conditional write at the owner. Answer where the customer is: pending, which is true at once. "
@@ -175,6 +177,9 @@ def judge(case, stock, left, trace):
     yield "phantom", [key for key in orders if said.get(key) == "no" and yes[key]], "told no, and confirmed afterwards"
     yield "phantom", [key for key in yes | no if key not in orders], "an ending for an order that nobody placed"
     yield "duplicate", [key for key in orders if yes[key] + no[key] > 1], "an order has more than one ending"
+    ends = [event for type in ("order.confirmed", "order.cancelled") for event in trace.events(type)]
+    bare = [f"{event.type}: {event.data}" for event in ends if not isinstance(event.data, Mapping) or "order" not in event.data]
+    yield "wrong value", bare, "an ending without the data of its order"
     sold = sum(yes[key] > 0 for key in orders)
     yield (
         "duplicate",

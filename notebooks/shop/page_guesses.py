@@ -46,7 +46,7 @@ OLD_PAGES = {
 PAUSE = {
     "as before / as before": "while nobody reads the queue, no page changes",
     "100 % / as before": "the backlog is forgotten: what is new waits behind 150 old facts",
-    "100 % / 0 %": "even without a pause it is more than a third",
+    "100 % / 0 %": "even without a pause some pages are old",
 }
 MEDICINES = {
     "lower, lower, lower": "none of the three makes a fact travel faster",

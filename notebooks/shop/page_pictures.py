@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from edakit import Lab, table
@@ -160,8 +161,7 @@ def medicines(found: Mapping[str, Mapping[str, Spread]]) -> Picture:
             axes = picture.add_axes((across[n], 0.06, wide, 0.8))
             values = [found[name][figure] for name in names]
             for y, value in enumerate(values):
-                axes.barh(y, value.mean, 0.56, color=color, hatch="///" if n and value.mean == max(v.mean for v in values) else "",
-                          edgecolor="white", linewidth=0)  # fmt: skip
+                axes.barh(y, value.mean, 0.56, color=color)
                 if value.high > value.low:
                     axes.plot([value.low, value.high], [y, y], color=INK, linewidth=1.4, marker="|", markersize=7)
                 axes.annotate(f"{value.mean:.3g} {unit}".rstrip(), (max(value.mean, value.high), y), (5, 0),
@@ -202,7 +202,7 @@ def waiting(labs: Mapping[float, Lab]) -> Picture:
                 axes.barh(n, count, 0.62, left=left, color=color, hatch=hatch, edgecolor="white", linewidth=0)
                 if count >= 1:
                     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
-                    axes.text(left + count / 2, n, f"{count:.0f} %", ha="center", va="center", fontsize=10, bbox=box)
+                    axes.text(left + count / 2, n, f"{count:.3g} %", ha="center", va="center", fontsize=9, bbox=box)
                 left += count
             rows.append({"timeout s": timeout, **dict(zip(parts, [round(count, 1) for count in counts], strict=True))})
         for name, (color, hatch) in parts.items():
@@ -319,10 +319,10 @@ def mesh(found: Lab | Mapping[str, Lab]) -> Picture:
     """
     labs = {"your setting": found} if isinstance(found, Lab) else dict(found)
     with look():
-        picture = Picture(900, 320)
+        picture = Picture(900, 350)
         for n, (name, lab) in enumerate(labs.items()):
             wide = 0.94 / len(labs)
-            axes = picture.add_axes((0.03 + n * wide, 0.2, wide * 0.82, 0.6))
+            axes = picture.add_axes((0.03 + n * wide, 0.26, wide * 0.82, 0.54))
             one, other = (agreeing.states(lab, each) for each in agreeing.VIEWS)
             places = {key: (k + 0.5) / len(one) for k, key in enumerate(one)}
             lines: dict[str, list[list[tuple[float, float]]]] = {NEW: [], GREY: [], RED: []}
@@ -348,15 +348,19 @@ def mesh(found: Lab | Mapping[str, Lab]) -> Picture:
                 axes.spines[side].set_visible(True)
                 axes.spines[side].set_linewidth(2)
             axes.spines["bottom"].set_visible(False)
+        signs = {"both views show packed": (NEW, "solid"), "they differ; the higher end is packed": (RED, "solid"),
+                 "both show the same, and are wrong": (GREY, DASHES[1])}  # fmt: skip
+        handles = [Line2D([], [], color=color, linestyle=line, linewidth=2) for color, line in signs.values()]
+        picture.legend(handles, list(signs), loc="lower center", ncols=3, fontsize=9)
     picture.twin = f"two views of the same orders, when all is quiet\n{agreeing.standing(labs)}"
     return picture
 
 
 def switches(found: Mapping[str, Mapping[str, int]]) -> Picture:
-    """Which switch turns which counter: a mark for each, the larger the more orders."""
+    """Which switch turns which counter: the darker the more orders; and the notebook that has the cure."""
     names = [name for name in found if name != "none"]
     with look():
-        picture, axes = sheet(34 * len(names) + 60, left=260, top=36, bottom=14)
+        picture, axes = sheet(34 * len(names) + 66, left=252, top=46, bottom=14)
         for y, name in enumerate(names):
             for x, counter in enumerate(fault_menu.COUNTERS):
                 count = found[name][counter]
@@ -366,9 +370,11 @@ def switches(found: Mapping[str, Mapping[str, int]]) -> Picture:
                 )
                 axes.text(x, y, f"{count}" if count else "-", ha="center", va="center", fontsize=11, weight="bold" if count else "normal",
                           color=("white" if count > 60 else INK) if count else PALE)  # fmt: skip
-        axes.set_xlim(-0.5, len(fault_menu.COUNTERS) - 0.5)
+            axes.text(len(fault_menu.COUNTERS), y, fault_menu.FAULTS[name], ha="center", va="center", fontsize=10)
+        heads = ["\n".join(head.rsplit(" ", 1)) for head in (*fault_menu.COUNTERS, "cure in")]
+        axes.set_xlim(-0.5, len(heads) - 0.5)
         axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.set_xticks(range(len(fault_menu.COUNTERS)), fault_menu.COUNTERS, fontsize=9)
+        axes.set_xticks(range(len(heads)), heads, fontsize=9)
         axes.xaxis.tick_top()
         axes.set_yticks(range(len(names)), names, fontsize=10)
         axes.tick_params(length=0)
