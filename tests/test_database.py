@@ -70,6 +70,60 @@ def test_with_an_inbox_a_crash_and_a_second_delivery_change_the_stock_once(at):
     assert lab.homes["shop"].depth("stock") == 0
 
 
+def outbox_to(lab: Lab, kind: str):
+    """A service that writes to its outbox, where it publishes, and a service that hears of it."""
+    home = lab.stream("shop", replicas=3) if kind == "replicated" else lab.broker("shop")
+    stock, mail, orders = Service("stock"), Service("mail"), lab.broker("orders")
+
+    @stock.on("order.placed")
+    async def handle(order, ctx):
+        await reserve(order, ctx, [])
+
+    @mail.on("stock.reserved")
+    async def note(event, ctx):
+        await ctx.db.insert_once("mailed", event.key)
+
+    if kind == "full":
+        home.queue("mail", max_length=1, overflow="reject-publish")
+    lab.deploy(stock, on=orders, publishes=home, db=lab.database("db"))
+    lab.deploy(mail, on=home, db=lab.database("mails"))
+    return orders
+
+
+@pytest.mark.parametrize("kind", ["broker", "replicated"])
+def test_what_is_committed_leaves_the_outbox_though_nobody_is_there_to_take_it(kind):
+    """The taker dies a nanosecond before, at and after each instant at which something happens."""
+
+    def system():
+        lab = Lab(1)
+        orders = outbox_to(lab, kind)
+        lab.run(until=1)
+        for n in range(2):
+            orders.publish("order.placed", {"order": n}, key=n)
+        return lab
+
+    for instant in sorted({row.time for row in system().run(until=2).trace if row.time > 1}):
+        for at in (instant - 1e-9, instant, instant + 1e-9):
+            lab = system()
+            lab.crash("shop", at=at, restart_after=3)
+            lab.run(until=60)
+            assert lab.databases["db"].data["sold"] == 2
+            assert sorted(lab.databases["mails"].table("mailed")) == ["0", "1"], at
+
+
+def test_a_full_queue_keeps_what_is_committed_waiting_in_the_outbox():
+    lab = Lab(1)
+    orders = outbox_to(lab, "full")
+    lab.crash("mail", at=0)
+    for n in range(5):
+        orders.publish("order.placed", {"order": n}, key=n)
+    lab.run(until=3)
+    assert lab.trace.counts()["refuse"] >= 4
+    lab.restart("mail")
+    lab.run(until=60)
+    assert sorted(lab.databases["mails"].table("mailed")) == ["0", "1", "2", "3", "4"]
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_random_crashes_between_statements_never_part_what_belongs_together(seed):
     lab, _ = shop(reserve, seed=seed, data={"tea": 100}, events=20, instances=2, prefetch=5)

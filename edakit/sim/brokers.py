@@ -12,10 +12,9 @@ from edakit.broker.queue import Consumer, Delivery, Queue
 from edakit.errors import Refused
 from edakit.event import Event
 from edakit.service import Service
-from edakit.sim.kernel import Task
 from edakit.sim.queues import BrokerQueues
 from edakit.sim.runtime import Instance
-from edakit.sim.world import PATIENCE
+from edakit.sim.world import Waiter
 
 if TYPE_CHECKING:
     from edakit.sim.deployment import Deployment
@@ -54,7 +53,7 @@ class Broker(BrokerQueues):
         if alternate is not None:
             self._promised.add(alternate)
 
-    def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
+    def accept(self, event: Event, since: int, confirm: Waiter | None = None) -> None:
         """Take an event: route it, then see who can have it."""
         names = self.exchange.routes.get(event.type) or self.exchange.route(event.type, event.extensions)
         queues, note, plain = self._routes.get(names) or self._find(names)
@@ -75,15 +74,13 @@ class Broker(BrokerQueues):
         found = self._routes[names] = queues, " ".join(names), bool(names) and not any(isinstance(q, Declared) for q in queues)
         return found
 
-    def _take(
-        self, event: Event, since: int, confirm: tuple[str, Task, int] | None, queues: list[Queue], leg: str = "publish"
-    ) -> None:
+    def _take(self, event: Event, since: int, confirm: Waiter | None, queues: list[Queue], leg: str = "publish") -> None:
         """Take an event where not all is as usual: queues with arguments, no queue at all, or a broker that is down."""
         ns, refused = self.kernel.ns, ""
         if not self.up:
             self.add(ns, "drop", f"{event.source}>{self.name}", event.source, event, 0, since, leg)
-            if confirm:  # nobody will: its sender waits in vain
-                self.kernel.timer(max(0, since + PATIENCE - ns), *confirm[1:])
+            if confirm:
+                self.lab.unconfirmed(event, since, *confirm)
             return
         if not queues and self.alternate is not None:
             queues = [self._queue(self.alternate)]

@@ -12,10 +12,9 @@ from edakit.bus.pubsub import HARD, SOFT, SOFT_TIME, Connection, PubSub
 from edakit.errors import WiringError
 from edakit.event import Event
 from edakit.sim.hub import Hub
-from edakit.sim.kernel import Task
 from edakit.sim.runtime import Instance
 from edakit.sim.server import Handed
-from edakit.sim.world import Home
+from edakit.sim.world import Home, Waiter
 from edakit.trace import AT_MOST_ONCE
 from edakit.units import nanoseconds
 
@@ -29,7 +28,7 @@ class Bus(Hub, Home):
 
     word = "bus"
 
-    def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
+    def accept(self, event: Event, since: int, confirm: Waiter | None = None) -> None:
         """Take an event that has arrived, and confirm it if its sender waits."""
         self.take(event, since)
         if confirm:

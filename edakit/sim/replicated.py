@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from edakit.chance import Duration, draw
 from edakit.errors import ArgumentError, WiringError
 from edakit.event import Event
-from edakit.sim.kernel import Task
 from edakit.sim.streams import Stream
+from edakit.sim.world import Waiter
 from edakit.stream.log import Log
 from edakit.stream.producer import Producer, Sequences
 from edakit.stream.replicas import ReplicatedLog
@@ -103,7 +103,7 @@ class ReplicatedStream(Stream):
         """What a partition knows of its idempotent producers."""
         return self.logs[number].sequences
 
-    def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
+    def accept(self, event: Event, since: int, confirm: Waiter | None = None) -> None:
         """Append an event to its partition, with acks="all"."""
         if self.retention:
             self.retention.look(self)
@@ -117,8 +117,8 @@ class ReplicatedStream(Stream):
         if not why:
             self.written(number)
 
-    def _tell(self, event: Event, since: int, confirm: tuple[str, Task, int] | None, why: str) -> None:
-        if confirm and why in UNKNOWN:
+    def _tell(self, event: Event, since: int, confirm: Waiter | None, why: str) -> None:
+        if confirm and confirm[1] and why in UNKNOWN:
             self.network.hang_up(self.name, confirm[0], self.kernel.wake, *confirm[1:])
         elif confirm:
             self.lab.confirm(self.name, event, since, *confirm, why and f"{self.name} does not take {event.id}: {why}")

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 from edakit.errors import ArgumentError, CallRefused, CallTimeout, WiringError
 from edakit.event import Event
 from edakit.service import checked_name
-from edakit.sim.kernel import Task
 from edakit.sim.producers import Sender
 from edakit.sim.retention import Retention
 from edakit.sim.transactions import Coordinator, Transaction, TransactionalSender
-from edakit.sim.world import PATIENCE
+from edakit.sim.world import PATIENCE, Waiter
 from edakit.stream.log import Log
 from edakit.stream.partition import Hash, partition_for
 from edakit.stream.producer import Producer, Sequences
@@ -110,7 +109,7 @@ class Topic:
         """Give up a producer that is fenced or has a gap: the next one under its name begins anew."""
         self._senders.pop(sender.name, None)
 
-    def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
+    def accept(self, event: Event, since: int, confirm: Waiter | None = None) -> None:
         """Append an event to the partition of its key; without a key the partitions take turns."""
         if self.retention:
             self.retention.look(self)

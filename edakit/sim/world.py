@@ -42,13 +42,17 @@ class Home(Protocol):
         """A request for a service that is deployed here has arrived."""
 
 
+Waiter = tuple[str, Task | None, int]  # who waits for a confirm, and how to wake it; an outbox is told without a message
+OUTBOX: Waiter = ("", None, 0)
+
+
 class Outlet(Protocol):
     """Where a service publishes to: a broker or a stream."""
 
     name: str
     inline: bool
 
-    def accept(self, event: Event, since: int, confirm: tuple[str, Task, int] | None = None) -> None:
+    def accept(self, event: Event, since: int, confirm: Waiter | None = None) -> None:
         """An event that was published at `since` has arrived here."""
 
     async def run_inline(self, event: Event) -> None:
@@ -154,17 +158,30 @@ class World:
             self.network.send("reply", who, caller, reply, self.kernel.wake, task, ticket, (reply, error))
 
     def relay(self, event: Event) -> None:
-        """Publish an event from an outbox, again and again until it is sent."""
+        """Publish an event from an outbox, once a second until it is taken: one that is lost, refused or not confirmed comes again."""
         outlet = self.instances[event.source].deployment.outlet
         assert outlet is not None, "an event is put in an outbox only where it can be published"
-        if not self.network.send("publish", event.source, outlet.name, event, outlet.accept, event, self.kernel.ns):
+        if not self.network.send("publish", event.source, outlet.name, event, outlet.accept, event, self.kernel.ns, OUTBOX):
             self.kernel.later(SECOND, self.relay, event)
 
-    def confirm(self, home: str, event: Event, since: int, source: str, task: Task, ticket: int, refused: str = "") -> None:
+    def unconfirmed(self, event: Event, since: int, source: str, task: Task | None, ticket: int) -> None:
+        """Nobody will answer a publisher who waits since then."""
+        if task is None:
+            self.kernel.later(SECOND, self.relay, event)
+        else:
+            self.kernel.timer(max(0, since + PATIENCE - self.kernel.ns), task, ticket)
+
+    def confirm(
+        self, home: str, event: Event, since: int, source: str, task: Task | None, ticket: int, refused: str = ""
+    ) -> None:
         """Answer a publisher who waits since then: `home` has taken the event, or why not."""
+        if task is None:
+            if refused:
+                self.unconfirmed(event, since, source, task, ticket)
+            return
         self.network.send("confirm", home, source, event, self.kernel.wake, task, ticket, refused or True)
         if self.network.disturbed:  # since the message left, perhaps: then its sender has no time limit yet
-            self.kernel.timer(max(0, since + PATIENCE - self.kernel.ns), task, ticket)
+            self.unconfirmed(event, since, source, task, ticket)
 
     def paced(self, count: int, rate: float, action: Callable[..., object], *args: Any) -> int:
         """Call `action` so often, `rate` times a second from now on; return the count. Raises ArgumentError for a rate of 0 or less."""
