@@ -61,6 +61,8 @@ class Partition(RuleBasedStateMachine):
             assert len(some) <= most
             found += [each.data for _, each in some]
             offset = some[-1][0] + 1
+        end = self.part.stable if isolation == "read_committed" else len(self.log.records)
+        assert self.part.passed(offset, isolation) == max(offset, end), "a reader who has all there is stands at the end"
         return found
 
     @invariant()
@@ -280,3 +282,19 @@ def test_what_cannot_be_is_said():
 
     with pytest.raises(WiringError, match="no isolation named 'serializable'"):
         lab.deploy(service, on=lab.stream("orders"), isolation="serializable")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_reader_of_what_is_committed_comes_to_the_end_past_markers_and_aborted_records(fails):
+    async def write(order, ctx):
+        async with ctx.transaction():
+            await ctx.publish("bill.written", order.data)
+            if fails and order.data["order"] == 1:
+                raise ValueError("no paper")
+
+    lab, orders, papers = clerk_lab(write)
+    for n in (1, 2):
+        orders.publish("order.placed", {"order": n}, key=n)
+    lab.run()
+    assert [row.note for row in lab.trace.where("marker")] == ["abort" if fails else "commit", "commit"]
+    assert papers.lag("read_committed") == 0

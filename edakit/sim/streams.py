@@ -207,6 +207,8 @@ class Stream(Topic):
                 room -= 1
                 member.batch.append(record)
                 self.add(self.kernel.ns, "fetch", log.place, instance.name, event, offset, 0, group.name)
+            if part := self.transactions.parts.get(number):
+                group.position[number] = part.passed(group.position[number], instance.deployment.isolation)
         if every is not None:
             if instance.deployment.concurrency > 1:
                 self.kernel.later(member.next_commit - self.kernel.ns, self._poll_on, member, every)
@@ -351,7 +353,10 @@ class Stream(Topic):
                 self.poll_soon(member)
 
     def lag(self, group: str) -> int:
-        """Records that a group has not committed yet; of a share group: those that are not done."""
+        """Records that a group has not committed yet; of a share group: those that are not done.
+
+        As in Kafka it is a distance of offsets: the end of a transaction takes one, too, until something behind it is committed.
+        """
         return self._group(group).lag()
 
     def pending(self, group: str) -> list[dict[str, Any]]:

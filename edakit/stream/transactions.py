@@ -49,3 +49,11 @@ class Transactions:
                 (n, event) for n, event in part if n < stop and n not in self.markers and not (committed and n in self.aborted)
             ]
         return found[:most]
+
+    def passed(self, offset: int, isolation: str) -> int:
+        """The position of a reader that has been handed all before `offset`: past what it is never handed (as a Kafka consumer's)."""
+        committed = isolation == "read_committed"
+        stop = self.stable if committed else self.log.end
+        while offset < stop and (offset in self.markers or (committed and offset in self.aborted)):
+            offset += 1
+        return offset
