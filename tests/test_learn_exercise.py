@@ -208,6 +208,18 @@ def test_prints_are_counted_and_thrown_away(capsys):
     assert "Your code printed" in str(verdict)
 
 
+def test_a_call_without_await_is_named(capsys):
+    async def hasty(event, ctx):
+        ctx.publish("mail.sent", event.data)
+
+    for _ in range(2):  # Python itself warns only once
+        verdict = exercise("00-1").check(listening(hasty))
+        assert (verdict.passed, verdict.anomaly) == (False, "lost")
+        assert "(Never awaited: publish. Without `await` in front, the call does nothing.)" in str(verdict)
+        assert "printed" not in str(verdict)
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [

@@ -86,7 +86,7 @@ class Exercise:
         if all(map(empty, answers)):
             return Verdict(task, anomaly="not answered", text=f"Exercise {task.id}: not answered yet.")
         try:
-            report, printed = guarded(lambda beat: attack(task, answers, beat), ours=ours())
+            report, heard = guarded(lambda beat: attack(task, answers, beat), ours=ours())
         except Endless as endless:
             where = str(endless) or "(your code lets the lab go on: does a service hear what it publishes itself?)"
             self.last = broken(task, f"it does not end: more than {PATIENCE} s of real time without a result {where}")
@@ -96,8 +96,7 @@ class Exercise:
             self.last = broken(task, said(escaped.error))
         else:
             self.last = passed(task, report) if report.worst is None else failed(task, report, report.worst)
-            if printed:
-                self.last.text += f"\n(Your code printed {printed:,} lines; ctx.log(...) puts them into the trace instead.)"
+            self.last.text += heard
         store().exercise(task.id, passed=self.last.passed, anomaly=self.last.anomaly)
         return self.last
 

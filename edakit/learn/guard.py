@@ -10,9 +10,11 @@ import contextlib
 import ctypes
 import io
 import linecache
+import re
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
@@ -96,8 +98,9 @@ class Watch(Generic[Result]):
 
 def guarded(
     work: Callable[[Callable[[], None]], Result], patience: float = PATIENCE, ours: tuple[str, ...] = ()
-) -> tuple[Result, int]:
-    """Run `work(beat)`, which calls `beat` between parts of its work; return its result and how many lines it printed.
+) -> tuple[Result, str]:
+    """Run `work(beat)`, which calls `beat` between parts of its work; return its result, and what to say of what it printed and
+    never awaited.
 
     ours: folders whose code is not the learner's.
 
@@ -115,7 +118,13 @@ def guarded(
             watch.done.set()
 
     thread, sink = threading.Thread(target=body, name="answer", daemon=True), Sink()
-    with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink), no_outside_world(thread):
+    with (
+        contextlib.redirect_stdout(sink),
+        contextlib.redirect_stderr(sink),
+        warnings.catch_warnings(record=True) as caught,
+        no_outside_world(thread),
+    ):
+        warnings.simplefilter("always")  # also the second time that the same code is tried
         watch.beat()
         thread.start()
         try:
@@ -129,7 +138,15 @@ def guarded(
             raise
     if watch.error is not None:
         raise watch.error if isinstance(watch.error, Exception) else Escaped(watch.error)
-    return watch.result, sink.lines
+    return watch.result, aside(sink.lines, [str(each.message) for each in caught])
+
+
+def aside(lines: int, warned: list[str]) -> str:
+    """What a learner should hear of lines that the code printed and of Python's warnings about it."""
+    found = [re.match(r"coroutine '(?:.*\.)?(\w+)' was never awaited", each) for each in warned]
+    names = ", ".join(dict.fromkeys(each[1] for each in found if each))
+    said = f"\n(Never awaited: {names}. Without `await` in front, the call does nothing.)" if names else ""
+    return said + (f"\n(Your code printed {lines:,} lines; ctx.log(...) puts them into the trace instead.)" if lines else "")
 
 
 def stop(thread: threading.Thread, done: threading.Event) -> None:

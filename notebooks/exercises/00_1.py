@@ -47,11 +47,13 @@ WRONG = {
     "does not publish": ("lost", {'await ctx.publish("mail.sent", event.data)': "await ctx.sleep(0.1)"}),
     "listens to a name that nobody publishes": ("lost", {"payment.processed": "payment.done"}),
     "gives the mail a key of its own": ("phantom", {"event.data)": 'event.data, key="mail")'}),
+    "a mail without the data": ("wrong value", {', event.data)': ')'}),
 }
 NUDGES = {
     "phantom": "For which order did a mail leave without a payment? Which event made you send it?",
     "duplicate": "One paid order, and more than one mail. How often does your handler publish for one event?",
     "lost": "An order is paid, and no mail carries its number. Did your handler hear of the payment at all?",
+    "wrong value": "Whoever prints this mail must know what was bought. Where does your handler have that from, and does it pass it on?",
 }
 CONCEPT = "A service hears what its pattern in `on` covers, nothing else. So the pattern is the rule: name the one fact that allows a mail."
 DISCUSSION = """
@@ -95,3 +97,6 @@ def judge(trace):
     yield "phantom", [key for key in dict.fromkeys(mails) if key not in paid], "a mail for an order that nobody has paid"
     yield "lost", [key for key in paid if key not in mails], "an order is paid, and no mail is sent"
     yield "duplicate", [key for key in paid if mails.count(key) > 1], "more than one mail for one payment"
+    orders = {event.key: event.data for event in trace.events("order.placed")}
+    bare = [f"{event.key}: {event.data}" for event in trace.events("mail.sent") if event.data != orders.get(event.key, event.data)]
+    yield "wrong value", bare, "a mail has not the data of its order"

@@ -23,23 +23,23 @@ def window(trace):
 SOLUTION = """
 def window(trace):
     effect = trace.where("write", who="payment")[0]
-    receipt = trace.where("handle", who="payment")[0]
-    return effect.time, receipt.time
+    done = trace.where("handle", who="payment")[0]
+    return effect.time, done.time
 """
 SKELETON = """
 def window(trace):
     effect = trace.where("____", who="payment")[0]      # from here on, Ada's money is gone
-    receipt = trace.where("____", who="payment")[0]     # from here on, the ack is on its way
-    return effect.time, receipt.time
+    done = trace.where("____", who="payment")[0]        # from here on, the ack is on its way
+    return effect.time, done.time
 """
 WRONG = {
     "begins when the order is delivered": ("wrong value", {'"write"': '"deliver"'}),
     "begins when payment.processed is published": ("wrong value", {'trace.where("write"': 'trace.where("publish"'}),
     "begins at zero": ("wrong value", {"return effect.time": "return 0"}),
     "ends when the ack arrives": ("wrong value", {'"handle"': '"ack"'}),
-    "the numbers of the notebook": ("wrong value", {"return effect.time, receipt.time": "return 0.204, 0.306"}),
-    "the wrong way round": ("wrong value", {"return effect.time, receipt.time": "return receipt.time, effect.time"}),
-    "one number": ("wrong value", {"return effect.time, receipt.time": "return effect.time"}),
+    "the numbers of the notebook": ("wrong value", {"return effect.time, done.time": "return 0.204, 0.306"}),
+    "the wrong way round": ("wrong value", {"return effect.time, done.time": "return done.time, effect.time"}),
+    "one number": ("wrong value", {"return effect.time, done.time": "return effect.time"}),
 }
 NUDGES = {
     "wrong value": "What must be there already for a second charge to hurt, and what must not have left yet for there to be one?",
