@@ -37,6 +37,9 @@ class QueueState:
         if order is None:
             self.taken += 1
             order = (-min(event.extensions.get("priority", 0), self.arguments["max_priority"]), self.taken)
+            if self.arguments["overflow"] == "conflate" and event.key is not None:
+                before = zip(self.orders, self.ready, strict=True)
+                order = next((place for place, (waiting, _) in before if waiting.key == event.key), order)
         n = bisect(self.orders, order)
         self.orders.insert(n, order)
         self.ready.insert(n, (event, count))

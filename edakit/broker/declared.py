@@ -4,6 +4,7 @@ The rules of `edakit.broker.queue` hold; these are added. Time comes in as a num
 this order after any change:
 
     queue.put(event, now)
+    while found := queue.superseded(): ...      # what a newer message of its key has made old
     while found := queue.expired(now): ...      # the head, if it is too old
     while delivery := queue.next(): ...         # what may go out
     while found := queue.evicted(): ...         # what no longer fits
@@ -11,7 +12,8 @@ this order after any change:
 
 Sources: rabbitmq-server, rabbit_amqqueue_process.erl (attempt_delivery before maybe_drop_head, drop_expired_msgs),
 rabbit_priority_queue.erl (find2: the highest priority that has a message), mc.erl (record_death, is_death_cycle);
-https://www.rabbitmq.com/docs/ttl, /docs/maxlength, /docs/priority, /docs/dlx, /docs/consumers#single-active-consumer.
+https://www.rabbitmq.com/docs/ttl, /docs/maxlength, /docs/priority, /docs/dlx, /docs/consumers#single-active-consumer. RabbitMQ has
+neither overflow="block" nor "conflate": these are ActiveMQ Artemis' address-full-policy BLOCK and its last-value queues.
 """
 
 import re
@@ -33,7 +35,7 @@ OWN = frozenset(
 )
 PROPERTIES = ("headers", "priority", "ttl", "persistent", "mandatory", "dedup")
 MILLI = SECOND // 1000
-OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
+OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx", "block", "conflate")
 TYPES = ("classic", "quorum")
 STRATEGIES = ("at-most-once", "at-least-once")
 MOST = 255  # the highest priority there can be: it is one byte in AMQP
@@ -44,7 +46,9 @@ class Arguments:
     """The arguments of `queue.declare`, named as RabbitMQ names them without the x-; times in seconds.
 
     type: "classic", or "quorum" (always durable, and every message in it too). message_ttl: seconds a message may wait.
-    max_length: ready messages it holds; overflow says what happens to one more. max_priority: priorities from 0 to this.
+    max_length: ready messages it holds; overflow says what happens to one more: the oldest goes ("drop-head"), the new one is refused
+    ("reject-publish"), or its publisher waits ("block"). "conflate" needs no length: of each key the newest message waits, at the
+    place of the one before it. max_priority: priorities from 0 to this.
     """
 
     type: str = "classic"
@@ -69,6 +73,12 @@ class Arguments:
             nanoseconds(self.message_ttl, "message_ttl")
         if self.max_length is not None and not (isinstance(self.max_length, int) and self.max_length >= 0):
             raise WiringError(f"max_length={self.max_length!r}: 0 or more, or None for no limit")
+        if self.overflow == "block" and not self.max_length:
+            raise WiringError(
+                f"overflow='block', max_length={self.max_length!r}: say at how many messages, 1 or more, publishers wait"
+            )
+        if self.overflow == "conflate" and (self.max_length is not None or self.max_priority):
+            raise WiringError("overflow='conflate' keeps one message of each key: it goes with no max_length and no max_priority")
         if not (isinstance(self.max_priority, int) and 0 <= self.max_priority <= MOST):
             raise WiringError(f"max_priority={self.max_priority!r}: from 0 (no priorities) to {MOST}")
         if self.type == "quorum" and (not self.durable or self.overflow == "reject-publish-dlx" or self.max_priority):
@@ -144,7 +154,8 @@ def is_death_cycle(queue: str, deaths: Deaths) -> bool:
 class Mark(NamedTuple):
     """What a declared queue knows of a message besides the message."""
 
-    order: tuple[int, int]  # lowest first: minus its priority, when it came
+    order: tuple[int, int]  # lowest first: minus its priority, when it came (conflated: when the first came whose place it has)
+    came: int
     expires: int  # the instant from which on it is too old; 0: never
     deaths: Deaths  # x-death
 
@@ -172,7 +183,7 @@ class Declared(Queue):
 
     @property
     def rejects(self) -> bool:
-        """Whether one more message would be refused (overflow="reject-publish")."""
+        """Whether one more message would be refused, or would have to wait (any overflow but "drop-head" and "conflate")."""
         most = self.arguments.max_length
         return most is not None and self.arguments.overflow != "drop-head" and len(self.ready) + self.unconfirmed >= most
 
@@ -182,8 +193,11 @@ class Declared(Queue):
         own = None if deaths else event.extensions.get("expiration")
         ages = [age for age in (self._ttl, None if own is None else int(own) * MILLI) if age is not None]
         expires = now + max(1, min(ages)) if ages else 0  # a TTL of 0: only to a consumer who has room at this very instant
-        level = min(event.extensions.get("priority", 0), self.arguments.max_priority)
-        self._insert(event, 0, Mark((-level, self._taken), expires, deaths))
+        order = (-min(event.extensions.get("priority", 0), self.arguments.max_priority), self._taken)
+        if self.arguments.overflow == "conflate" and event.key is not None:
+            before = (mark.order for (waiting, _), mark in zip(self.ready, self._marks, strict=True) if waiting.key == event.key)
+            order = next(before, order)
+        self._insert(event, 0, Mark(order, self._taken, expires, deaths))
 
     def _insert(self, event: Event, count: int, mark: Mark) -> None:
         if not self._marks or self._marks[-1] < mark:
@@ -200,6 +214,18 @@ class Declared(Queue):
         if delivery is not None:
             delivery.mark = self._marks.popleft()
         return delivery
+
+    def superseded(self) -> tuple[Event, Event] | None:
+        """Of two messages of a key that wait, take the older one out (overflow="conflate"): it, and the newer one."""
+        first: dict[str, int] = {}
+        for n, (event, _) in enumerate(self.ready if self.arguments.overflow == "conflate" else ()):
+            m = n if event.key is None else first.setdefault(event.key, n)
+            if m != n:
+                other = self.ready[m][0]
+                drop = n if self._marks[m].came > self._marks[n].came and other != event else m
+                del self.ready[drop], self._marks[drop]
+                return (event, other) if drop == n else (other, event)
+        return None
 
     def expired(self, now: int) -> tuple[Event, Deaths] | None:
         """Take the message at the head out if it is too old. One behind a younger head stays until it is the head."""

@@ -4,6 +4,7 @@ A service deployed here gets one queue, bound by its `on` patterns; its instance
 given back at once, when its connection ends. `edakit.sim.queues` has what happens in the queues.
 """
 
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,11 @@ class Down(dict[tuple[str, ...], Route]):
         return [], "", False
 
 
+def _blocking(queues: list[Queue]) -> str:
+    """The place of a queue for which a publisher has to wait; "" if there is none."""
+    return next((q.place for q in queues if isinstance(q, Declared) and q.arguments.overflow == "block" and q.rejects), "")
+
+
 class Broker(BrokerQueues):
     """An exchange, its queues and their consumers."""
 
@@ -50,6 +56,7 @@ class Broker(BrokerQueues):
         self.inline, self.alternate = inline, alternate
         self._pending = lab.pending
         self._routes: dict[tuple[str, ...], Route] = {}  # by the names of the queues
+        self.blocked = {}
         if alternate is not None:
             self._promised.add(alternate)
 
@@ -69,14 +76,15 @@ class Broker(BrokerQueues):
             self.push(queue)
 
     def _find(self, names: tuple[str, ...]) -> Route:
-        """The queues of these names; whether all is as usual: there is one, and none has arguments."""
+        """The queues of these names; whether all is as usual: there is one, none has arguments, and nobody waits to publish."""
         queues = [self.queues[name] for name in names]
-        found = self._routes[names] = queues, " ".join(names), bool(names) and not any(isinstance(q, Declared) for q in queues)
+        plain = bool(names) and not self.blocked and not any(isinstance(queue, Declared) for queue in queues)
+        found = self._routes[names] = queues, " ".join(names), plain
         return found
 
     def _take(self, event: Event, since: int, confirm: Waiter | None, queues: list[Queue], leg: str = "publish") -> None:
         """Take an event where not all is as usual: queues with arguments, no queue at all, or a broker that is down."""
-        ns, refused = self.kernel.ns, ""
+        ns = self.kernel.ns
         if not self.up:
             self.add(ns, "drop", f"{event.source}>{self.name}", event.source, event, 0, since, leg)
             if confirm:
@@ -84,6 +92,36 @@ class Broker(BrokerQueues):
             return
         if not queues and self.alternate is not None:
             queues = [self._queue(self.alternate)]
+        message, full = (event, since, confirm, queues, leg), _blocking(queues)
+        if event.source in self.blocked:
+            self.blocked[event.source].append(message)
+        elif full:
+            self.blocked[event.source], self._routes = deque([message]), {}
+            self.add(ns, "hold", f"{event.source}>{self.name}", "", event, 0, since, f"{full} is full")
+        else:
+            self._enter(*message)
+
+    def admit(self) -> None:
+        """Take of each publisher that waits its next message, if there is room; who has been served waits behind the others."""
+        for source, line in list(self.blocked.items()):
+            if source in self.blocked and not _blocking(line[0][3]):
+                del self.blocked[source]
+                message = line.popleft()
+                if line:
+                    self.blocked[source] = line
+                else:
+                    self._let_go(source)
+                self._enter(*message)
+
+    def _let_go(self, source: str) -> None:
+        """A publisher has nothing left that waits."""
+        self.add(self.kernel.ns, "release", f"{source}>{self.name}", "", None)
+        if not self.blocked and self.up:
+            self._routes = {}
+
+    def _enter(self, event: Event, since: int, confirm: Waiter | None, queues: list[Queue], leg: str = "publish") -> None:
+        """Put an event into its queues, but for those that refuse it."""
+        ns, refused = self.kernel.ns, ""
         full = [queue for queue in queues if isinstance(queue, Declared) and queue.rejects]
         taking = [queue for queue in queues if queue not in full]
         for queue in taking:
@@ -202,6 +240,11 @@ class Broker(BrokerQueues):
         for queue in self.queues.values():
             queue.restart()
         self.add(self.kernel.ns, "crash", self.name, self.name, None)
+        while self.blocked:  # what was on its way to a full queue goes down with the connection
+            source, line = self.blocked.popitem()
+            self._let_go(source)
+            for message in line:
+                self._take(*message)
         for instance in self._instances():
             instance.inbox.clear()
 

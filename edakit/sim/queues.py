@@ -4,6 +4,7 @@ One change of a queue, then one row. What a lost delivery or a lost ack leaves u
 """
 
 import json
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,13 @@ class BrokerQueues(QueueHub):
 
     queues: dict[str, Queue]
     up = True
+    blocked: dict[
+        str, deque[Any]
+    ]  # by publisher, who goes on next first: what waits on its link for a queue with overflow="block"
+
+    def admit(self) -> None:
+        """Take of each publisher that waits its next message, if there is room."""
+        raise NotImplementedError
 
     def __init__(self, lab: "World", name: str, exchange: str, ack_timeout: float, limit: int | None, type: str) -> None:
         super().__init__(lab, name)
@@ -50,11 +58,16 @@ class BrokerQueues(QueueHub):
         """Declare a queue with arguments, for a service to be deployed under the same name or to be looked at.
 
         arguments: type ("classic" or "quorum"), durable, message_ttl (seconds), max_length, overflow ("drop-head", "reject-publish",
-        "reject-publish-dlx"), max_priority, single_active_consumer. limit: deliveries of one message at most. dead_letter: keep dead
-        letters (True), throw them away (False), or send them to the queue of that name, which is declared when it is needed: at most
-        once, unless dead_letter_strategy="at-least-once" (a quorum queue with overflow="reject-publish") tries until it is there.
-        bind: a pattern; on a headers exchange arguments, as {"x-match": "any", "format": "pdf"}. Without it the service's own
-        patterns once one is deployed here, and everything until then. Raises WiringError for a queue that is there already.
+        "reject-publish-dlx", "block", "conflate"), max_priority, single_active_consumer. limit: deliveries of one message at most.
+        dead_letter: keep dead letters (True), throw them away (False), or send them to the queue of that name, which is declared when
+        it is needed: at most once, unless dead_letter_strategy="at-least-once" (a quorum queue with overflow="reject-publish") tries
+        until it is there. bind: a pattern; on a headers exchange arguments, as {"x-match": "any", "format": "pdf"}. Without it the
+        service's own patterns once one is deployed here, and everything until then. Raises WiringError for a queue that is there already.
+
+        What a publisher sees of a full queue: with drop-head nothing (the oldest message is an `evict` row); with reject-publish a
+        CallRefused out of `ctx.publish`; with block a confirm that comes when there is room: its link to the broker is a `hold` row until
+        then, and all that it publishes meanwhile waits in line, for other queues too. (A client outside does not wait for confirms, and
+        goes on filling its link.) A dead letter cannot wait, and is refused. With conflate nothing: what is replaced is a `discard` row.
         """
         queue = self._declare(name, limit, dead_letter, **arguments)
         if bind is None:
@@ -120,11 +133,15 @@ class BrokerQueues(QueueHub):
 
     def _tend(self, queue: Declared) -> None:
         """Of a queue with arguments, throw out what is too old, send out what may go, throw out what does not fit; come back in time."""
+        while superseded := queue.superseded():
+            self.add(self.kernel.ns, "discard", queue.place, "", superseded[0], 0, 0, f"{superseded[1].id} is newer")
         self._expire(queue)
         while delivery := queue.next():
             self._send(delivery)
             self._expire(queue)
         self._evict(queue)
+        if self.blocked and not queue.rejects:
+            self.kernel.later(0, self.admit)
         due = queue.next_expiry()
         if due and due != queue.alarm:
             queue.alarm = due
