@@ -42,11 +42,9 @@ def ribbons(axes: Axes, lab: Lab, names: Mapping[str, str]) -> list[str]:
     """Each run of a saga as a row of its steps, in the lab's time; returns the rows in words. names: event id -> what the row is called."""
     lines, shown = [], set()
     for n, (id, name) in enumerate(names.items()):
-        told = []
-        for row in lab.trace.where("step"):
-            outcome, step, run = row.note.split(" ", 2)
-            if run != id:
-                continue
+        told, narrow = [], []
+        for row in (each for each in lab.trace.where("step") if each.note.endswith(f" {id}")):
+            outcome, step, _ = row.note.split(" ", 2)
             fill, hatch, edge = LOOKS[outcome]
             label = None if outcome in shown else SAID[outcome]
             shown.add(outcome)
@@ -58,12 +56,34 @@ def ribbons(axes: Axes, lab: Lab, names: Mapping[str, str]) -> list[str]:
                 axes.text(
                     (row.began + row.time) / 2, n, step.replace("_", " "), ha="center", va="center", fontsize=8.5, bbox=back
                 )
+            else:
+                narrow.append((row.began, row.time, step.replace("_", " ")))
             told.append(f"{step} {SAID[outcome]} {row.time:.2f}")
+        beneath(axes, n, narrow, 0.06 * last_step(lab))
         lines.append(f"{name}: {', '.join(told) or 'not begun'}")
     axes.set_yticks(range(len(names)), list(names.values()))
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4)
     return lines
+
+
+def beneath(axes: Axes, n: int, narrow: list[tuple[float, float, str]], near: float) -> None:
+    """Name the steps of row `n` that are too narrow to be written on: below them, those side by side in one line."""
+    while narrow:
+        side = [narrow.pop(0)]
+        while narrow and narrow[0][0] - side[-1][1] < near:
+            side.append(narrow.pop(0))
+        middle, text = (side[0][0] + side[-1][1]) / 2, ", ".join(name for _, _, name in side)
+        axes.annotate(
+            text,
+            (middle, n + 0.31),
+            (0, -1),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontsize=7.5,
+            annotation_clip=False,
+        )
 
 
 def last_step(lab: Lab) -> float:
@@ -123,13 +143,13 @@ def flow_maps(maps: Mapping[str, Lab]) -> Picture:
             turn = {name: 2 * math.pi * n / len(ring) for n, name in enumerate(ring)}
             places = {name: (1.3 * math.sin(angle), math.cos(angle)) for name, angle in turn.items()}
             places.update(dict.fromkeys(middle, (0.0, 0.0)))
+            axes.set_xlim(-1.75, 1.75)
+            axes.set_ylim(-1.2, 1.25)
             for (a, b), types in edges.items():
                 arrow(axes, places[a], places[b], "\n".join(types), both=a in middle, back=(b, a) in edges)
             for name, (x, y) in places.items():
                 box = {"boxstyle": "round,pad=0.45", "facecolor": "#fdf0d5" if name in middle else "white", "edgecolor": INK}
                 axes.text(x, y, name, ha="center", va="center", fontsize=9, weight="bold", bbox=box, zorder=5)
-            axes.set_xlim(-1.75, 1.75)
-            axes.set_ylim(-1.2, 1.25)
             axes.axis("off")
             axes.set_title(title)
             words.append(f"{title}: {', '.join(f'{a} -> {b} ({chr(47).join(types)})' for (a, b), types in edges.items())}")
@@ -140,13 +160,16 @@ def flow_maps(maps: Mapping[str, Lab]) -> Picture:
 def arrow(axes: Axes, tail: tuple[float, float], head: tuple[float, float], text: str, *, both: bool, back: bool) -> None:
     """An arrow between two boxes, with what it carries beside it."""
     bend = 0.0 if both else 0.45 if back else 0.16
+    (x0, y0), (x1, y1) = tail, head
+    wide, high = abs(axes.transData.transform(head) - axes.transData.transform(tail))
+    gap = 14 * math.hypot(wide, high) / max(high, 14 / 36 * wide)  # points from the middle of a box to its edge, on this way
     line = FancyArrowPatch(
-        tail, head, arrowstyle="<|-|>" if both else "-|>", mutation_scale=12, color=BLUE, linewidth=1.2, shrinkA=26, shrinkB=26,
+        tail, head, arrowstyle="<|-|>" if both else "-|>", mutation_scale=12, color=BLUE, linewidth=1.2, shrinkA=gap, shrinkB=gap,
         connectionstyle=f"arc3,rad={bend}", zorder=2,
     )  # fmt: skip
     axes.add_patch(line)
-    (x0, y0), (x1, y1) = tail, head
-    x, y = (x0 + x1) / 2 + bend / 2 * (y1 - y0), (y0 + y1) / 2 - bend / 2 * (x1 - x0)
+    level = 0.13 if high < wide / 4 else 0.0  # above a level arrow: it is too short to be written on
+    x, y = (x0 + x1) / 2 + bend / 2 * (y1 - y0), (y0 + y1) / 2 - bend / 2 * (x1 - x0) + level
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
     axes.text(x, y, text, ha="center", va="center", fontsize=7.5, color=GREY, bbox=box, zorder=3)
 
@@ -235,8 +258,11 @@ def two_sagas(lab: Lab) -> Picture:
         for n, (time, value) in enumerate(state):
             until = state[n + 1][0] if n + 1 < len(state) else end
             lower.barh(0, until - time, 0.9, time, color=LOOKED[value], edgecolor="white")
+            middle = (time + until) / 2
             if until - time > 0.013 * len(value) * end:
-                lower.text((time + until) / 2, 0, value, ha="center", va="center", fontsize=8.5, color="white", weight="bold")
+                lower.text(middle, 0, value, ha="center", va="center", fontsize=8.5, color="white", weight="bold")
+            else:
+                lower.text(middle, 0.5, value, ha="center", va="bottom", fontsize=7.5)
         lower.set_yticks([0], ["the order"])
         lower.set_xlim(0, end)
         lower.set_xlabel("virtual seconds")
@@ -340,7 +366,7 @@ def needles(lab: Lab) -> Picture:
     found, marks = bill(lab), {"overtaken": (140, 0), "miscounted": (140, 0), "p99 s": (10, 2)}
     with look():
         picture = Picture(900, 150)
-        axes = picture.add_axes((0.14, 0.16, 0.78, 0.8))
+        axes = picture.add_axes((0.16, 0.16, 0.76, 0.8))
         for n, (name, (most, limit)) in enumerate(marks.items()):
             value = float(found[name])
             axes.barh(n, 1, 0.6, color="#f4f4f4")
@@ -348,7 +374,7 @@ def needles(lab: Lab) -> Picture:
             axes.barh(n, min(1.0, value / most), 0.6, color=RED if bad else GREEN, hatch="///" if bad else "", edgecolor="white")
             axes.plot([limit / most] * 2, [n - 0.4, n + 0.4], color=INK, linewidth=2)
             axes.text(1.01, n, f"{value:g}", va="center", fontsize=10, weight="bold")
-        axes.set_yticks(range(3), list(marks))
+        axes.set_yticks(range(3), ["overtaken, orders", "miscounted, teas", "p99, seconds"])
         axes.set_ylim(2.5, -0.5)
         axes.set_xlim(0, 1.08)
         axes.set_xticks([])
