@@ -139,3 +139,19 @@ def test_every_small_change_of_a_solution_is_noticed_or_means_the_same(id):
     missed = [what for what in found if not any(same in what for same in SAME.get(id, []))]
     assert not missed
     assert len(found) <= len(SAME.get(id, [])) + 1
+
+
+async def looks_wrongly(cancel, ctx):
+    return ctx.db["state"] == "APPROVED"
+
+
+@pytest.mark.parametrize(
+    ("id", "answer", "says"),
+    [
+        ("11-1", lambda: print("no return"), "build returned None: return the saga"),
+        ("11-2", looks_wrongly, "begin raised TypeError"),
+    ],
+)
+def test_what_cannot_be_tried_is_told_why(id, answer, says):
+    with pytest.raises(Broken, match=says):
+        run_case(TASKS[id], (answer,), TASKS[id].case(0))

@@ -2,8 +2,10 @@
 
 from shop.steps import ASKED, DONE, open_shop
 
-from edakit import Faults, Lab
+from edakit import Faults, Lab, Saga
+from edakit.errors import WiringError
 from edakit.learn import run_lab
+from edakit.table import clean
 
 TITLE = "The way back"
 TASK = """
@@ -107,6 +109,8 @@ def plan(random):
 def trial(answers, case):
     lab, (build,) = Lab(case.seed), answers
     flow = build()
+    if not isinstance(flow, Saga):
+        raise WiringError(f"build returned {clean(repr(flow), 60)}: return the saga, made with Saga(...)")
     few = case.seed % 3 == 0
     shop = open_shop(lab, ASKED, stock=max(1, len(case.events) - 1) if few else 10)
     lab.deploy(flow, on=shop)

@@ -3,6 +3,7 @@
 from shop.cancelling import an_order, both, order_book, order_is_consistent, standing
 
 from edakit import Crash, Lab
+from edakit.errors import WiringError
 from edakit.learn import run_lab
 
 TITLE = "Cancel against create"
@@ -80,7 +81,14 @@ def plan(random):
 def trial(answers, case):
     lab, (begin,) = Lab(case.seed), answers
     event = case.events[0]
-    both(lab, "lock, wait", event, event["at"], {**order_book("lock, wait", None), "begin": begin})
+
+    async def asked(cancel, ctx):
+        try:
+            return await begin(cancel, ctx)
+        except (TypeError, ValueError, LookupError, AttributeError, NameError) as mistake:
+            raise WiringError(f"begin raised {type(mistake).__name__}: {mistake}") from mistake
+
+    both(lab, "lock, wait", event, event["at"], {**order_book("lock, wait", None), "begin": asked})
     run_lab(lab, case, until=40)
     return judge(lab, event["at"]), lab.trace
 

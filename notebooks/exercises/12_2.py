@@ -11,7 +11,8 @@ Write `follow(table, ctx)`: one poll of a projector. In `ctx.db` it keeps how ma
 `orders/<customer>`, and whatever else you need. The table gives ids when a transaction begins and shows its row when it commits:
 
 - `table.above(id)`: the ids of visible rows above one, in order; `table.above(id, below)`: and below another.
-- `table.rows[id]`: the customer of a visible row. `table.lowest_open`: the lowest id that is not committed yet (infinity if none).
+- `table.rows[id]`: the customer of a visible row. `table.lowest_open`: the lowest id that is not committed yet (infinity if none,
+  which a database does not keep).
 
 `follow` is called ten times a second. The projector may die at any await; it comes back knowing nothing but `ctx.db`, whose calls
 are `async with ctx.db.transaction() as tx:` and `await tx.get(key, 0)`, `tx.put(key, value)`, `tx.add(key, 1)`.
@@ -91,7 +92,8 @@ CONCEPT = (
 )
 DISCUSSION = """
 Below the lowest open id nothing can appear any more, so a position there is final; the price is to wait for the slowest transaction. In
-PostgreSQL that line is `pg_snapshot_xmin(pg_current_snapshot())`. And the position is a fact about the view: it is written with it.
+PostgreSQL the row also keeps its transaction, `pg_current_xact_id()`, and the line is `pg_snapshot_xmin(pg_current_snapshot())`. And the
+position is a fact about the view: it is written with it.
 """
 OTHERS = ("one number for each row that was counted, in a table of its own (an inbox): no position at all",)
 PLANS = 150

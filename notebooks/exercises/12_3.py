@@ -155,8 +155,8 @@ def state(store, views):
 
 def judge(before, after, ctx):
     ada = PEOPLE["ada"]
-    copies = [place for kind in ("snapshots", "views") for place, text in after[kind].items() if ada in text]
-    readable = [stream for stream, texts in after["events"].items() if any(ada in text for text in texts)]
+    copies = [f"{kind[:-1]} {place}" for kind in ("snapshots", "views") for place, text in after[kind].items() if ada in text]
+    readable = [f"events of {stream}" for stream, texts in after["events"].items() if any(ada in text for text in texts)]
     if copies or readable:
         ctx.log(f"reads {ada} in: {', '.join([*readable, *copies])}")
     gone = [
