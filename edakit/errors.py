@@ -119,9 +119,13 @@ class CallFailed(CallError):
 
 
 class CallRefused(CallError):
-    """The answer was no, or nobody was there to take the request: nothing has happened."""
+    """The answer was no, or nobody was there to take the request (`answered` is False): nothing has happened."""
 
     outcome: Outcome = "no"
+
+    def __init__(self, why: str = "", *, answered: bool = True) -> None:
+        super().__init__(why)
+        self.answered = answered  # False: a later try may find somebody
 
 
 class Refused(EdakitError):

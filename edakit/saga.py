@@ -50,7 +50,10 @@ class Step:
 
 
 class Saga:
-    """A list of steps, begun by an event. `completed` and `compensated` are the types of the events that tell how it ended."""
+    """A list of steps, begun by an event. `completed` and `compensated` are the types of the events that tell how it ended.
+
+    They are published at least once: a crash between that and its entry in the log tells it again, caused by the same event.
+    """
 
     def __init__(self, name: str, on: str, completed: str | None = None, compensated: str | None = None) -> None:
         self.name = checked_name("saga", name)
@@ -70,12 +73,13 @@ class Saga:
         retriable: bool = False,
         beside: bool = False,
     ) -> Callable[[Handler], Handler]:
-        """Add the next step; its name is the function's. A step fails by raising: `Refused` at once, other errors after its retries.
+        """Add the next step; its name is the function's. A step fails by raising: a no (`Refused`, also of who was called) at once,
+        other errors, and that nobody was there to be called, after its retries.
 
-        pivot: the point of no return. retriable, and all steps after a pivot: what fails is tried again, and after its retries (unless
-        given, those of a compensation) the run is parked for a person; it is never undone for that. beside: at the same time as the
-        step before it; what is done of steps side by side is undone if one of them fails. Raises HandlerError for a function of another
-        shape or a name used twice.
+        pivot: the point of no return. retriable, and all steps after a pivot: what fails, a no included, is tried again, and after its
+        retries (unless given, those of a compensation) the run is parked for a person; it is never undone for that. beside: at the
+        same time as the step before it; what is done of steps side by side is undone if one of them fails. timeout: seconds for each
+        try, of the compensation too. Raises HandlerError for a function of another shape or a name used twice.
         """
         if timeout is not None:
             nanoseconds(timeout, "timeout")
@@ -200,7 +204,7 @@ def _outcomes(task: Task) -> tuple[str, ...]:
 
 
 class SagaLog:
-    """The durable log of an orchestrator: for each run what was done, in order; in memory, or in an SQLite file.
+    """The durable log of one saga: for each run what was done, in order; in memory, or in an SQLite file.
 
     An entry is on disk when `append` returns. What a dead process has left is `open()`: the runs to go on with, and what began them.
     """

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from edakit import Faults, Lab, Refused, Retry, Saga, Service
-from edakit.errors import CallError
+from edakit.errors import CallError, WiringError
 
 
 class Books:
@@ -188,10 +188,68 @@ def charge_by_call(lab: Lab, books: Books, **step) -> None:
 def test_a_no_to_a_later_try_does_not_settle_what_became_of_an_earlier_one():
     books, lab = Books(), Lab(1)
     charge_by_call(lab, books, retry=Retry(2, backoff=0.2))
-    lab.crash("payment", at=0.05)  # it has charged; the second try finds nobody there
+    lab.crash("payment", at=0.05)  # it has charged; the tries after the first find nobody there
     lab.run()
-    assert [row.note for row in lab.trace.where("reply")] == ["connection refused: no instance of payment is up"]
+    assert {row.note for row in lab.trace.where("reply")} == {"connection refused: no instance of payment is up"}
     assert (books.charged, books.undone) == (set(), ["charge"])
+
+
+def test_who_is_not_there_for_a_moment_is_asked_again_and_who_says_no_is_not():
+    books, lab = Books(), Lab(1)
+    charge_by_call(lab, books, retry=Retry(3, backoff=0.2))
+    lab.crash("payment", at=0, restart_after=0.3)
+    lab.run(until=0.7)
+    assert [row.note[:18] for row in lab.trace.where("reply")] == ["connection refused"] * 2
+    assert books.charged == {"42"}
+    lab, tries = Lab(1), []
+
+    async def declined(order, ctx):
+        tries.append(ctx.now)
+        raise Refused("no money")
+
+    saga = Saga("checkout", on="order.placed")
+    saga.step(retry=Retry(3))(declined)
+    shop = lab.broker("shop")
+    lab.deploy(saga, on=shop)
+    shop.publish("order.placed")
+    lab.run()
+    assert len(tries) == 1
+
+
+def test_behind_the_pivot_neither_a_no_nor_an_absence_is_the_last_word():
+    lab, saga, van, said = Lab(1), Saga("checkout", on="order.placed"), Service("van"), []
+
+    @van.on("send")
+    async def send_off(request, ctx):
+        said.append(len(said))
+        if len(said) < 3:
+            raise Refused("full")
+
+    @saga.step(pivot=True)
+    async def charge(order, ctx):
+        await ctx.sleep(0.01)
+
+    @saga.step()
+    async def send(order, ctx):
+        await ctx.call("van", {}, timeout=1)
+
+    shop = lab.broker("shop")
+    lab.deploy(van, on=lab.server("web"))
+    lab.deploy(saga, on=shop)
+    lab.crash("van", at=0, restart_after=1)
+    shop.publish("order.placed")
+    lab.run()
+    assert statuses(lab) == ["begun", "completed"]
+    assert said == [0, 1, 2]
+
+
+@pytest.mark.parametrize("home", ["redis-pubsub", "eventbridge", "http", "commit"])
+def test_a_saga_stands_where_the_event_that_began_it_comes_again(home):
+    lab, saga = Lab(1), Saga("checkout", on="order.placed")
+    saga.step()(no_van)
+    on = {"http": lab.server, "commit": lab.broker}.get(home, lambda name: lab.bus(name, like=home))("shop")
+    with pytest.raises(WiringError, match="must come again after a crash"):
+        lab.deploy(saga, on=on, commit="before" if home == "commit" else "after")
 
 
 def test_a_no_after_a_crash_of_the_orchestrator_does_not_settle_what_it_had_begun():

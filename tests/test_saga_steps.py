@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edakit import Lab, Refused, Retry, Saga
-from edakit.errors import HandlerError
+from edakit import Lab, Refused, Retry, Saga, Service
+from edakit.errors import HandlerError, WiringError
 from edakit.saga import Entry, SagaLog, SagaRun, Step
 
 
@@ -163,6 +163,41 @@ def test_another_process_goes_on_where_the_first_has_died(tmp_path):
     _, nothing = shipping(third, log=path)
     third.run()
     assert nothing == []
+
+
+@pytest.mark.parametrize("home", ["broker", "stream", "sqs"])
+def test_what_was_left_open_is_gone_on_with_where_the_saga_is_deployed_and_nobody_else_hears_of_it_on_a_broker(home, tmp_path):
+    def system(until=None):
+        lab, saga, mail = Lab(1), Saga("checkout", on="order.placed", completed="order.confirmed"), Service("mail")
+        saga.step()(wait)
+        mail.on("order.placed")(act)
+        shop = {"broker": lab.broker, "stream": lab.stream}.get(home, lambda name: lab.bus(name, like=home))("shop")
+        if home == "broker":
+            lab.deploy(mail, on=shop)
+        lab.deploy(saga, on=shop, log=tmp_path / "log.db")
+        if until:
+            shop.publish("order.placed", {"total": 9}, key=42)
+        return lab.run(until=until)
+
+    async def wait(order, ctx):
+        await ctx.sleep(0.5)
+
+    assert not system(until=0.1).trace.keys("order.confirmed")
+    again = system()
+    assert list(again.trace.keys("order.confirmed")) == ["42"]
+    assert not again.trace.where("handle", who="mail")
+    assert not system().trace.where("saga"), "and then it has ended"
+
+
+def test_the_log_of_a_saga_with_other_steps_is_refused(tmp_path):
+    log = SagaLog(tmp_path / "log.db")
+    log.begin("order-1.placed.1", {})
+    log.append("order-1.placed.1", Entry("done", "old_step"))
+    log.close()
+    lab = Lab(1)
+    with pytest.raises(WiringError, match=r"a run of other steps: order-1\.placed\.1: done old_step"):
+        shipping(lab, log=tmp_path / "log.db")
+    assert lab.deployments == {}
 
 
 def test_a_log_in_memory_and_one_in_a_file_are_the_same(tmp_path):

@@ -80,7 +80,7 @@ def test_with_nobody_up_the_connection_is_refused_and_nothing_happened():
     lab, got = system(fine)
     lab.crash("payment")
     lab.run()
-    assert (type(got[0][0]), got[0][0].outcome) == (CallRefused, "no")
+    assert (type(got[0][0]), got[0][0].outcome, got[0][0].answered) == (CallRefused, "no", False)
     assert str(got[0][0]) == "connection refused: no instance of payment is up"
     assert not lab.trace.where("handle", who="payment")
 

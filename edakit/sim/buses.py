@@ -27,6 +27,7 @@ class Bus(Hub, Home):
     """A hub that has something of its own between those who publish and those who listen."""
 
     word = "bus"
+    forgets = False  # whether it never brings an event again whose handler has died
 
     def accept(self, event: Event, since: int, confirm: Waiter | None = None) -> None:
         """Take an event that has arrived, and confirm it if its sender waits."""
@@ -59,6 +60,8 @@ class PubSubBus(Bus):
     A subscriber reads `prefetch` messages ahead of its handler; the rest waits in its output buffer on the server. One that is too slow
     is cut off, with all that waits, and connects anew when it has read what it was sent before.
     """
+
+    forgets = True
 
     def __init__(
         self, lab: "World", name: str, *, hard_limit: int = HARD, soft_limit: int = SOFT, soft_seconds: float = SOFT_TIME

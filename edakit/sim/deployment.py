@@ -55,9 +55,11 @@ class Deployment:
                 raise WiringError(f"{name}={value!r}: 1 or more")
         if self.saga and not self.saga.steps:
             raise WiringError(f"saga {self.saga.name} has no steps: give it one, @{self.saga.name}.step()")
-        if self.saga and self.home.kind == "server":
+        once = self.home.kind == "server" or self.commit != "after" or getattr(self.home, "forgets", False)
+        if self.saga and once:
             raise WiringError(
-                f"saga {self.saga.name} is begun by an event, and {self.home.name} carries none: use a broker or a stream"
+                f"saga {self.saga.name} is begun by an event that must come again after a crash, and {self.home.name} would bring it "
+                "once: use a broker or a stream, or a bus with queues (sqs, sns), with commit='after'"
             )
         if self.retry is not None and not isinstance(self.retry, Retry):
             raise WiringError(f"retry={self.retry!r}: give a policy, such as Retry(3)")

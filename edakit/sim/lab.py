@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 from edakit.chance import Duration, draw
 from edakit.delivery import Retry
 from edakit.errors import DurationError, Livelock, Mistake, WiringError, known
-from edakit.event import Event
 from edakit.presets import settings
 from edakit.saga import Saga, SagaLog
 from edakit.service import Service, checked_name
@@ -131,14 +130,15 @@ class Lab(World):
         (dead_letter=False: thrown away; a name: sent to that queue). commit: "after" or "before" the handler (the ack of a broker, the
         offset of a stream), or, on a stream, seconds between auto-commits. ack_every: on a broker, one ack for so many. filter: on a bus,
         a content pattern or filter policy besides the event types. isolation: on a stream, "read_committed" (nothing open or aborted).
-        log: of a saga, an SQLite file; what another process has left open in it is gone on with.
-        Raises WiringError for a service that is deployed already or an `on` of another lab.
+        log: of a saga, an SQLite file of its own; what another process has left open in it is gone on with.
+        Raises WiringError for a service that is deployed already, an `on` of another lab, or a log of other steps.
         """
         self._check_deploy(service, on, instances)
-        saga, kept, plain = None, None, service
+        saga, orchestrator, plain = None, None, service
         if isinstance(service, Saga):
-            saga, kept = service, log if isinstance(log, SagaLog) else SagaLog(":memory:" if log is None else log)
-            plain = Orchestrator(service, self, kept).service()
+            kept = log if isinstance(log, SagaLog) else SagaLog(":memory:" if log is None else log)
+            saga, orchestrator = service, Orchestrator(service, self, kept)
+            plain = orchestrator.service()
         assert isinstance(plain, Service)
         many = 1000 if saga else 1  # runs of a saga wait most of the time: one orchestrator carries many
         deployment = Deployment(
@@ -168,9 +168,8 @@ class Lab(World):
         except Mistake:
             del self.deployments[plain.name]
             raise
-        if kept and isinstance(on, (Broker, Stream)):
-            for began in kept.open().values():
-                on.accept(Event.from_dict(began), self.kernel.ns)
+        if orchestrator:
+            orchestrator.go_on(on)
         return deployment
 
     def _check_deploy(self, service: Service | Saga, on: Broker | Stream | Server | Bus, instances: int) -> None:

@@ -20,7 +20,7 @@ from edakit.event import Event
 from edakit.service import Service
 from edakit.sim.database import Session
 from edakit.sim.kernel import Cancelled, Kernel, Task
-from edakit.sim.world import PATIENCE
+from edakit.sim.world import PATIENCE, NobodyUp
 from edakit.units import SECOND, nanoseconds
 
 if TYPE_CHECKING:
@@ -285,7 +285,9 @@ class SimContext:
         lab.trace.add(kernel.ns, "reply", target, instance.name, reply, 0, asked, "" if error is None else str(error))
         if error is None:
             return reply.data
-        raise CallRefused(str(error)) if isinstance(error, Refused) else CallFailed(f"{target} failed: {error}")
+        if isinstance(error, Refused):
+            raise CallRefused(str(error), answered=not isinstance(error, NobodyUp))
+        raise CallFailed(f"{target} failed: {error}")
 
     async def gather(self, *work: Awaitable[Any]) -> list[Any]:
         """Do several things at once; return their results in order. The first error cancels the rest and comes out here."""

@@ -6,12 +6,13 @@ is deployed. A run has one live orchestrator at a time: an event that comes twic
 """
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from edakit.errors import CallRefused, Refused
+from edakit.errors import CallRefused, Refused, WiringError
 from edakit.event import Event
 from edakit.saga import Entry, Saga, SagaLog, SagaRun, Task
 from edakit.service import Handler, Service
+from edakit.sim.brokers import Broker
 from edakit.sim.runtime import SimContext, check_mistake, say
 from edakit.units import nanoseconds
 
@@ -28,13 +29,33 @@ class Orchestrator:
     def __init__(self, saga: Saga, lab: "World", log: SagaLog) -> None:
         self.saga, self.lab = saga, lab
         self.log = log
+        self._left = [self._checked(run, began) for run, began in log.open().items()]
         self._lines: dict[str, deque[tuple[Waiter, int]]] = {}  # runs under way, and who waits for their end
+
+    def _checked(self, run: str, began: Any) -> Event:
+        """What began a run. Raises WiringError for one that is not a run of these steps."""
+        try:
+            SagaRun(self.saga.steps, self.log.entries(run))
+        except ValueError as error:
+            raise WiringError(
+                f"the log of saga {self.saga.name} holds a run of other steps: {run}: {error}; "
+                "deploy the saga that began it, or give another file"
+            ) from None
+        return Event.from_dict(began)
 
     def service(self) -> Service:
         """The orchestrator as a service: one handler, for the event that begins a run."""
         service = Service(self.saga.name)
         service.on(self.saga.on)(self.run)
         return service
+
+    def go_on(self, home: Any) -> None:
+        """Begin again what a dead process has left open. A broker gives it to the saga alone, and tells nobody else."""
+        for event in self._left:
+            if isinstance(home, Broker):
+                home.ask(self.saga.name, event, self.lab.kernel.ns)
+            else:
+                home.accept(event, self.lab.kernel.ns)
 
     async def run(self, event: Event, ctx: SimContext) -> None:
         """One run, from where its log stands to its end.
@@ -99,10 +120,10 @@ class Orchestrator:
             try:
                 await self._timed(action, event, ctx, step.timeout)
                 return Entry("done" if doing else "undone", step.name), ""
-            except (Refused, CallRefused) as no:
+            except (Refused, CallRefused) as no:  # nothing has happened now
                 why = str(no)
-                if doing:
-                    return Entry("stuck" if task.must else "failed", step.name, unknown), why
+                if doing and not task.must and getattr(no, "answered", True):
+                    return Entry("failed", step.name, unknown), why
             except Exception as error:  # anything else a step raises: it may have had an effect
                 check_mistake(error, ctx.instance.name)
                 why, unknown = say(error, ctx.instance.service), True

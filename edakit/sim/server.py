@@ -7,10 +7,11 @@ under way when its instance died is never answered: the caller learns nothing. (
 
 from typing import TYPE_CHECKING, Any
 
-from edakit.errors import Refused, WiringError
+from edakit.errors import WiringError
 from edakit.event import Event
 from edakit.service import checked_name
 from edakit.sim.runtime import Instance
+from edakit.sim.world import NobodyUp
 
 if TYPE_CHECKING:
     from edakit.sim.deployment import Deployment
@@ -44,7 +45,7 @@ class Server:
         """A request has arrived: give it to the next instance that is up, or refuse it."""
         up = [instance for instance in self._instances[service] if instance.up]
         if not up:
-            self.lab.answer(self.name, request, None, Refused(f"connection refused: no instance of {service} is up"))
+            self.lab.answer(self.name, request, None, NobodyUp(f"connection refused: no instance of {service} is up"))
             return
         self._turn[service] = turn = self._turn.get(service, -1) + 1
         up[turn % len(up)].receive(Handed(f"{self.name}/{service}", request))

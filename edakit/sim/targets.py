@@ -44,6 +44,7 @@ class EventBus(QueuedBus):
             raise ArgumentError(known("invoke", invoke, ["event", "request-response"]))
         self.rules: Rules | Topic = Rules()
         self.fifo, self.waits = fifo, invoke == "request-response"
+        self.forgets = not self.waits
         self.patience = Patience(replace(BACKOFF, times=retries), max_age)
         self.gap = self.lab.gap(invocations, "invocations") if invocations is not None else 0  # between two, under a quota
         self._due: dict[str, Queue] = {}  # by place: what may have an invocation to make, whose turn it is first

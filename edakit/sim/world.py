@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edakit.chance import Random
-from edakit.errors import ArgumentError, ClosedError, PayloadError, WiringError, known
+from edakit.errors import ArgumentError, ClosedError, PayloadError, Refused, WiringError, known
 from edakit.event import NOTHING, Event, freeze, new_event
 from edakit.service import checked_name, nobody
 from edakit.sim.kernel import Kernel, Task
@@ -44,6 +44,10 @@ class Home(Protocol):
 
 Waiter = tuple[str, Task | None, int]  # who waits for a confirm, and how to wake it; an outbox is told without a message
 OUTBOX: Waiter = ("", None, 0)
+
+
+class NobodyUp(Refused):
+    """The connection is refused: no instance of a service is there."""
 
 
 class Outlet(Protocol):
