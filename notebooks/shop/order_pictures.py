@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 
 from edakit import Lab, measure, plot, table
+from edakit.plot.canvas import Canvas
 from edakit.plot.style import BLUE, GREEN, GREY, INK, ORANGE, PALE, PINK, RED, Picture, look, plain
 from edakit.table import Table
 from shop.audit import groups
@@ -145,3 +146,35 @@ def wires(wiring: Mapping[str, Mapping[str, object]]) -> Table:
     """A wiring as a table: who is woken by what, and what it then does."""
     rows = [(name, event, getattr(handler, "__name__", "")) for name, each in wiring.items() for event, handler in each.items()]
     return table(rows, ["service", "is woken by", "and does"])
+
+
+def whiteboard() -> Picture:
+    """What to draw: record and publish as one, an owner who asks for step after step, the way back, and who only watches."""
+    canvas = Canvas(height=255)
+    canvas.box((205, 30, 845, 150), "#f6f8fa", GREY)
+    canvas.text(835, 43, "checkout owns the flow, and logs it", GREY, 9, ha="right")
+    boxes = {"orders": (30, 60, 130, 105), "fraud?": (225, 60, 315, 105), "reserve": (385, 60, 485, 105), "pay": (555, 60, 655, 105),
+             "confirm": (725, 60, 825, 105), "analytics": (225, 195, 325, 235), "mail": (725, 195, 825, 235)}  # fmt: skip
+    for name, (left, top, right, bottom) in boxes.items():
+        canvas.box((left, top, right, bottom), "#fdf0d5" if name == "fraud?" else "#ffffff", INK, width=1.4)
+        canvas.text((left + right) / 2, (top + bottom) / 2, name, size=11, ha="center", weight="bold")
+    for left, right in ((130, 225), (315, 385), (485, 555), (655, 725)):
+        canvas.arrow((left, 82), (right, 82), INK, 1.6, "solid", 7)
+    canvas.text(168, 72, "order.placed", BLUE, 8, ha="center")
+    canvas.text(80, 118, "order and outbox,", GREY, 8, ha="center")
+    canvas.text(80, 130, "one transaction", GREY, 8, ha="center")
+    canvas.text(270, 118, "decides: a step", GREY, 8, ha="center")
+    canvas.line([(605, 105), (605, 132), (435, 132)], RED, 1.4, (0, (4, 2)), 5)
+    canvas.arrow((435, 132), (435, 107), RED, 1.4, "solid", 6)
+    canvas.text(520, 122, "no: put it back", RED, 8, ha="center")
+    canvas.line([(168, 82), (168, 215)], BLUE, 1.4, (0, (1, 2)))
+    canvas.arrow((168, 215), (223, 215), BLUE, 1.4, (0, (1, 2)), 6)
+    canvas.text(335, 215, "watches: nobody waits for it", GREY, 8)
+    canvas.arrow((775, 105), (775, 193), BLUE, 1.4, (0, (1, 2)), 6)
+    canvas.text(767, 168, "order.confirmed", BLUE, 8, ha="right")
+    canvas.text(715, 215, "when it is down, its queue waits", GREY, 8, ha="right")
+    return canvas.picture(
+        "orders (order and outbox in one transaction) -> order.placed -> checkout, which owns the flow:\n"
+        "fraud? -> reserve -> pay -> confirm; "
+        "pay says no: the tea is put back; analytics watches order.placed, the mail waits for order.confirmed"
+    )
