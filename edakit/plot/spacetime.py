@@ -278,24 +278,24 @@ class _Sheet:
         )
 
     def _legend(self) -> None:
-        """Only the marks that are there."""
-        x = 14.0
+        """Only the marks that are there, in two lines if one is too short."""
+        x, y = 14.0, 18.0
         for kind in [*STROKES, "again", "lost", *BARS, "down", *GLYPHS]:
             if kind not in self.used:
                 continue
-            x = self._entry(kind, x, 18)
+            if x + 32 + wide(self._name(kind)) > self.canvas.width - 4:
+                x, y = 14.0, 33.0
+            x = self._entry(kind, x, y)
         if not self.small:
-            self.canvas.text(x + 6, 18, "(acks left out)", GREY)
+            self.canvas.text(x + 6, y, "(acks left out)", GREY)
+
+    def _name(self, kind: str) -> str:
+        """What the legend calls a mark."""
+        again = "delivered again" if "reply" not in self.used else "again"
+        return {"again": again, "lost": "lost", "down": "down", "dead": "dead letter", **NAMES, **BAR_NAMES}.get(kind, kind)
 
     def _entry(self, kind: str, x: float, y: float) -> float:
-        names = {
-            "again": "delivered again" if "reply" not in self.used else "again",
-            "lost": "lost",
-            "down": "down",
-            "dead": "dead letter",
-            **NAMES,
-            **BAR_NAMES,
-        }
+        name = self._name(kind)
         if kind in STROKES or kind == "again":
             color, width, dash = STROKES.get(kind, (ORANGE, 1.5, "solid"))
             self.canvas.arrow((x, y), (x + 26, y), color, width, dash, 6 if self.small else 0, layer=6)
@@ -310,7 +310,6 @@ class _Sheet:
             glyph, color = GLYPHS.get(kind, ("cross", RED))
             self.canvas.glyph(glyph, x + 6, y, color, 8 if kind == "crash" else 6)
             x += 17
-        name = names.get(kind, kind)
         self.canvas.text(x, y, name, size=8)
         return x + wide(name) + 12
 
