@@ -47,7 +47,7 @@ WRONG = {
     "does not publish": ("lost", {'await ctx.publish("mail.sent", event.data)': "await ctx.sleep(0.1)"}),
     "listens to a name that nobody publishes": ("lost", {"payment.processed": "payment.done"}),
     "gives the mail a key of its own": ("phantom", {"event.data)": 'event.data, key="mail")'}),
-    "a mail without the data": ("wrong value", {', event.data)': ')'}),
+    "a mail without the data": ("wrong value", {", event.data)": ")"}),
 }
 NUDGES = {
     "phantom": "For which order did a mail leave without a payment? Which event made you send it?",
@@ -98,5 +98,7 @@ def judge(trace):
     yield "lost", [key for key in paid if key not in mails], "an order is paid, and no mail is sent"
     yield "duplicate", [key for key in paid if mails.count(key) > 1], "more than one mail for one payment"
     orders = {event.key: event.data for event in trace.events("order.placed")}
-    bare = [f"{event.key}: {event.data}" for event in trace.events("mail.sent") if event.data != orders.get(event.key, event.data)]
+    bare = [
+        f"{event.key}: {event.data}" for event in trace.events("mail.sent") if event.data != orders.get(event.key, event.data)
+    ]
     yield "wrong value", bare, "a mail has not the data of its order"

@@ -137,4 +137,6 @@ def judge(system, found, right):
     yield "stuck", [f"{MOST} operations"] * spent, "there were not enough operations for your answer"
     if not spent:
         wrong = not isinstance(found, (tuple, list)) or tuple(found) != right
-        yield "wrong value", [f"{found!r}, and it is {right!r}"] * wrong, "the stranger is something else"
+        known = isinstance(found, (tuple, list)) and len(found) == 3 and found[2] in ("message", "offset", "none")
+        yield "wrong value", [f"{found!r}"] * (not known), 'the answer is not (copy, again, "message" or "offset" or "none")'
+        yield "wrong value", [f"{found!r}, and it is {right!r}"] * (wrong and known), "the stranger is something else"

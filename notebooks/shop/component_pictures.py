@@ -15,7 +15,7 @@ from shop.placing import saved
 from shop.power import promises
 from shop.wholesale import packets_left
 
-QUESTIONS = ("1  saved, then published?", "2  kept where?", "3  receipt when?", "4  who may append?")
+QUESTIONS = ("1  saved, then published?", "2  kept where?", "3  commit when?", "4  who may append?")
 BOXES = {  # what it counts: name, kind, place of its middle
     "saved": ("orders", "service", (95, 105)),
     "published": ("shop", "broker", (455, 105)),
