@@ -179,7 +179,7 @@ async def stumble(event, ctx):
 def test_what_raises_is_a_story_and_the_error_stands_beside_it(handler, says):
     verdict = checked(handler)
     assert verdict.anomaly == "lost"
-    assert f"Your code raised: {says}" in str(verdict)
+    assert f"A handler raised: {says}" in str(verdict)
 
 
 def test_a_service_that_hears_itself_is_told_so():

@@ -160,7 +160,7 @@ def failed(task: Task, report: Report, worst: Trial) -> Verdict:
     if also:
         lines += ["", f"Other plans broke it otherwise: {', '.join(also)}."]
     if errors := raised(worst.trace):
-        lines += ["", f"Your code raised: {errors}"]
+        lines += ["", f"A handler raised: {errors}"]
     lines += ["", "ex.last.play() shows this run, ex.last.trace has it; ex.hint() helps."]
     verdict.text = "\n".join(lines)
     return verdict
