@@ -1,9 +1,12 @@
 """05-4: a fourth partition, while the shop is open."""
 
+from collections import Counter
+
 from shop.turns import Writers, in_turn
 
 from edakit import Lab, Service
 from edakit.learn import run_lab
+from edakit.stream import partition_for
 
 TITLE = "Open a partition safely"
 TASK = """
@@ -72,6 +75,18 @@ def open_it(orders, writers):
     writers.resume()
 """,
     ),
+    "pauses for five seconds": (
+        "reordered",
+        """
+def widen(lab, orders, writers):
+    writers.pause()
+    lab.at(lab.now + 5, open_it, orders, writers)
+
+def open_it(orders, writers):
+    orders.add_partitions(1)
+    writers.resume()
+""",
+    ),
     "stops the readers too": ("stuck", {"    writers.pause()\n": '    writers.pause()\n    lab.crash("analytics")\n'}),
     "drops the backlog": (
         "lost",
@@ -114,7 +129,19 @@ def plan(random):
         gaps = [round(0.2 + 2 * random.random(), 3) for _ in range(2)]
         work = [round(0.1 + 0.7 * random.random(), 3) for _ in range(3)]
         events.append({"order": random.randint(1, 999), "at": at, "gaps": gaps, "work": work})
-    return events, []
+    return (busy(events) if random.random() < 0.5 else events), []
+
+
+def busy(events):
+    """The same with more work for each event: what waits in the fullest partition takes up to nine seconds."""
+    waits = Counter()
+    for event in events:
+        times = [event["at"], event["at"] + event["gaps"][0], event["at"] + sum(event["gaps"])]
+        waits[partition_for(str(event["order"]), 3)] += sum(
+            work for time, work in zip(times, event["work"], strict=True) if time < OPENS
+        )
+    factor = min(9 / max(waits.values()), 6 / max(max(event["work"]) for event in events))
+    return [{**event, "work": [round(factor * work, 3) for work in event["work"]]} for event in events]
 
 
 def trial(answers, case):
