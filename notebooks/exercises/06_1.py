@@ -40,6 +40,10 @@ WRONG = {
         {'        return "park"': '        return "drop" if isinstance(error, ValueError) else "park"'},
     ),
     "parks at the first failure": ("lost", {" or attempt > 10": " or attempt > 0"}),
+    "parks at once when the bank raises": (
+        "lost",
+        {"isinstance(error, ValueError) or": 'type(error).__name__ in ("ValueError", "CallFailed") or'},
+    ),
     "five tries at once": ("lost", {"attempt > 10": "attempt > 4", "random.random() * min(30, 2**attempt)": "0"}),
     "takes the jitter and no more tries": ("lost", {"attempt > 10": "attempt > 4"}),
     "looks at a comma ten times": ("duplicate", {"isinstance(error, ValueError) or ": ""}),
@@ -74,6 +78,8 @@ def plan(random):
         {"order": 42 + n, "kind": random.choice(kinds), "at": random.choice((1, 1, 1, 5, 12))}
         for n in range(random.randint(1, 5))
     ]
+    ill = random.choice((0, 0, 0, random.uniform(15, 29)))
+    events = [{**event, "ill": round(ill, 3)} for event in events]  # until then the bank raises
     menu = [
         [],
         [Crash("bank", at=0.5, restart_after=random.uniform(20, 29))],
@@ -89,6 +95,8 @@ def trial(answers, case):
 
     @bank.on("pay")
     async def take(request, ctx):
+        if ctx.now < request.data["ill"]:
+            raise RuntimeError("no database")
         if request.data["kind"] == "bad card":
             raise RuntimeError("no such card")
 
