@@ -11,6 +11,7 @@
 anything. The same seed and the same calls give the same trace, byte for byte.
 """
 
+import math
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -316,22 +317,22 @@ class Lab(World):
         """
         self.check_open("run")
         self._check_outside("run")
-        end, quiet, most = FOREVER if until is None else nanoseconds(until, "until"), 0, self._written() + ROWS
+        end, quiet, begun = FOREVER if until is None else nanoseconds(until, "until"), 0, self._written()
         self.running, self.bounded = True, until is not None
         try:
             while True:
-                rows, ns, due = self._written(), self.kernel.ns, self._due()
+                (steps, most), rows, ns, due = self.patience(until), self._written(), self.kernel.ns, self._due()
                 try:
-                    self.kernel.run(end, SLICE)
+                    self.kernel.run(end, steps)
                 except Livelock as livelock:
                     if "without an end" not in str(livelock):
                         raise
                     if self.kernel.ns == ns and self._due() >= due:
                         raise
                     quiet = quiet + 1 if self._written() == rows else 0
-                    endless = until is None and self._written() > most
+                    endless = self._written() > begun + most
                     if quiet == QUIET or endless:
-                        what = f"{ROWS:,} rows and no end" if endless else f"nothing has happened for {QUIET * SLICE:,} steps"
+                        what = f"{most:,} rows and no end" if endless else f"nothing has happened for {QUIET * steps:,} steps"
                         raise Livelock(f"{livelock}; {what}: give run(until=...) or end the loop") from None
                 else:
                     return self
@@ -341,6 +342,10 @@ class Lab(World):
     def _written(self) -> int:
         """How much has happened: rows kept and not kept."""
         return len(self.trace) + self.trace.left_out
+
+    def patience(self, until: float | None) -> tuple[int, float]:
+        """How many steps pass between two looks at whether a run gets anywhere, and how many rows it may write."""
+        return SLICE, ROWS if until is None else math.inf
 
     def _due(self) -> int:
         """How much is left to do at the present instant: it falls while a great deal that falls together is worked off."""
