@@ -50,9 +50,9 @@ def _promised_legend(canvas: Canvas, y: float) -> None:
     canvas.box((LEFT + 150, y - 6, LEFT + 172, y + 6), "white", RED, width=1.2)
     canvas.glyph("cross", LEFT + 161, y, RED, 4)
     canvas.text(LEFT + 178, y, "violated in a run")
-    canvas.box((LEFT + 320, y - 6, LEFT + 342, y + 6), "white", PALE)
-    canvas.text(LEFT + 331, y, "-", GREY, ha="center")
-    canvas.text(LEFT + 348, y, "not offered")
+    canvas.box((LEFT + 300, y - 6, LEFT + 322, y + 6), "white", PALE)
+    canvas.text(LEFT + 311, y, "-", GREY, ha="center")
+    canvas.text(LEFT + 328, y, "not offered")
 
 
 def shelf(lab: Lab) -> Picture:
@@ -191,7 +191,7 @@ def lanes(lab: Lab) -> Picture:
             axes.plot([row.time], [names.index(BAD_GROUP)], marker="X", markersize=10, color=RED)
             axes.annotate("given up", (row.time, names.index(BAD_GROUP)), (0, 8), textcoords="offset points", ha="center")
         axes.set_yticks(range(len(names)), names, fontsize=7.5)
-        axes.set_xlabel("virtual seconds")
+        axes.set_xlabel("virtual seconds; each mark is an event that is shipped, its line how long it was held")
         axes.set_title(f"{len(slow)} events of {BAD_GROUP} held, all others on time" if slow else "no event is held", fontsize=10)
         axes.grid(visible=False)
     longest = max((found[change][2] for change in slow), default=0.0)
@@ -245,3 +245,30 @@ def bill(lab: Lab) -> Picture:
             axes.annotate(f"{meet:,.0f} events/s", (meet, knobs["cluster"]), (10, -14), textcoords="offset points", weight="bold")
     picture.twin = f"by event costs as much as the cluster at {meet:,.0f} events a second"
     return picture
+
+
+KINDS = {  # what to write on the board: of each kind of contract, what it does, and who is one
+    "": ("kept until", "an ack covers", "order of", "a failure goes to", "filter at", "for example"),
+    "log": ("retention is over", "all up to an offset", "a partition", "nowhere: all wait", "the reader", "Kafka, RabbitMQ stream"),
+    "queue": ("the ack", "one message", "one active consumer", "another try, then DLQ", "the binding", "RabbitMQ, SQS"),
+    "rule bus": ("handed over, or archived", "one hand-over", "nothing, or a group", "a day of tries, then DLQ", "the rule, by the body",
+                 "EventBridge, SNS"),
+}  # fmt: skip
+
+
+def whiteboard() -> Picture:
+    """What to draw: the three kinds of contract, and six questions to each."""
+    canvas = Canvas(height=290)
+    for x, (kind, answers) in zip((30, 160, 400, 640), KINDS.items(), strict=True):
+        canvas.text(x, 24, kind, size=12, weight="bold")
+        for n, answer in enumerate(answers):
+            canvas.text(x, 62 + 36 * n, answer, INK if kind else GREY, 9.5, weight="bold" if n == 5 and kind else "normal")
+    for n in range(6):
+        canvas.line([(30, 44 + 36 * n), (870, 44 + 36 * n)], INK if n == 0 else PALE, 1.4 if n == 0 else 1)
+    canvas.text(30, 276, "both", GREY, 9.5)
+    canvas.text(160, 276, "a Kafka share group keeps like a log,", INK, 9.5)
+    canvas.text(406, 276, "and acks like a queue", INK, 9.5)
+    return canvas.picture(
+        str(table(list(zip(*KINDS.values(), strict=True)), list(KINDS)))
+        + "\nboth: a Kafka share group keeps like a log, and acks like a queue"
+    )
