@@ -110,7 +110,7 @@ class Service:
             raise HandlerError(f'{self.name}.on{patterns!r}: name the event types, as in @{self.name}.on("order.placed")')
 
         def register(handler: Handler) -> Handler:
-            check_handler(handler, f"{self.name}.on{patterns!r}")
+            check_handler(handler, f"{self.name}.on({', '.join(map(repr, patterns))})")
             for n, pattern in enumerate(patterns):
                 if pattern in self.handlers or pattern in patterns[:n]:
                     raise HandlerError(
@@ -142,7 +142,8 @@ def check_handler(handler: object, what: str) -> None:
     """Raise HandlerError unless `handler` is an async function of an event and a context."""
     name = getattr(handler, "__name__", repr(handler))
     if not inspect.iscoroutinefunction(handler):
-        raise HandlerError(f"{what}: {name} is not an async function; write `async def {name}(event, ctx):`")
+        shown = name if name.isidentifier() else "handler"
+        raise HandlerError(f"{what}: {name} is not an async function; write `async def {shown}(event, ctx):`")
     needed = [p for p in inspect.signature(handler).parameters.values() if p.default is p.empty and p.kind in (0, 1, 3)]
     places = [p for p in inspect.signature(handler).parameters.values() if p.kind in (0, 1, 2)]
     if len(needed) > 2 or (len(places) < 2 and not any(p.kind == 2 for p in places)):

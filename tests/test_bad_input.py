@@ -68,6 +68,10 @@ WRONG = {
     "a name like an instance": (lambda s: Service("payment.2"), ["'payment.2'", "instances are numbered"]),
     "a service without handlers": (lambda s: s.lab.deploy(Service("x"), on=s.shop), ["x handles nothing", "@x.on('order.placed')"]),
     "a handler that is not async": (lambda s: service(handler=lambda order, ctx: None), ["not an async function", "async def"]),
+    "a handler that is a text": (
+        lambda s: s.payment.on("order.paid")("charge"),
+        ["payment.on('order.paid'): 'charge' is not", "`async def handler("],
+    ),
     "a handler with one argument": (lambda s: service(handler=one_argument), ["one_argument takes (order)", "(event, ctx)"]),
     "a handler with three": (lambda s: service(handler=three_arguments), ["three_arguments takes (a, b, c)", "(event, ctx)"]),
     "a handler that is not called": (lambda s: s.payment.on(fine), ["payment.on", '@payment.on("order.placed")']),
