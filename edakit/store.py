@@ -13,17 +13,19 @@ one file. Sources: Young, CQRS Documents; Vernon, Implementing Domain-Driven Des
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
-from edakit.durable import open_durable
-from edakit.errors import ArgumentError, ConflictError
+from edakit.durable import open_durable, writing
+from edakit.errors import ArgumentError, ConflictError, EdakitError, PayloadError
 from edakit.event import freeze, thaw
 
 ERASED = "<erased>"
+PAGE = 1000  # events that are read from the file at once
+COLUMNS = "position, version, stream, type, schema, data, subject, time"
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: json.dumps makes one each time
 TABLES = """
 create table if not exists events (
@@ -64,7 +66,7 @@ class EventStore:
     def __init__(self, path: str | Path = ":memory:") -> None:
         """Open the file, or make it. Raises ArgumentError if it is there and is something else."""
         self.path = str(path)
-        self._db = open_durable(self.path, "event store", f"pragma secure_delete=on; {TABLES}")
+        self._db = open_durable(path, "event store", f"pragma secure_delete=on; {TABLES}")
         self._upcasters: dict[str, list[Callable[[dict[str, Any]], Any]]] = {}
         self.applied = 0  # events that `fold` has applied: what a snapshot saves
 
@@ -77,17 +79,6 @@ class EventStore:
     def close(self) -> None:
         """Close the file. What was appended is there."""
         self._db.close()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """All or nothing, and nobody else writes meanwhile."""
-        self._db.execute("begin immediate")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("rollback")
-            raise
-        self._db.execute("commit")
 
     def append(
         self,
@@ -103,25 +94,28 @@ class EventStore:
 
         events: pairs (type, data), or things that have both. expected_version: the version you decided on, 0 for a new stream; None: at
         the end, whatever is there, as a log would. personal: names in the data that are about a person, `subject`: they are kept
-        encrypted, and `shred(subject)` makes them unreadable. Raises ConflictError, which names both versions, and PayloadError.
+        encrypted, and `shred(subject)` makes them unreadable. time: seconds. Raises ConflictError, which names both versions, and
+        PayloadError; a disk that is full, or a file held by another for 30 s, is sqlite3's OperationalError. Then nothing is written.
         """
-        if not isinstance(stream, str) or not stream:
-            raise ArgumentError(f"stream {stream!r}: give a name like 'order-42'")
-        if personal and subject is None:
-            raise ArgumentError(f"personal={personal!r}: say whose it is, subject='customer-ada'")
-        facts = [each if isinstance(each, tuple) and len(each) == 2 else (each.type, each.data) for each in events]
+        _check(stream, expected_version, time, subject, personal)
+        facts = [each if isinstance(each, tuple) and len(each) == 2 else _pair(each) for each in events]
         facts = [(type, freeze(data)) for type, data in facts]
-        with self._writing():
-            found = self.version(stream)
-            if expected_version is not None and expected_version != found:
-                raise ConflictError(stream, expected_version, found)
-            write = partial(self._sealed, subject, personal) if personal and subject else encode
-            rows = [
-                (stream, n, type, len(self._upcasters.get(type, ())), write(data), subject, time)
-                for n, (type, data) in enumerate(facts, found + 1)
-            ]
-            into = "insert into events (stream, version, type, schema, data, subject, time) values (?, ?, ?, ?, ?, ?, ?)"
-            self._db.executemany(into, rows)
+        if wrong := [type for type, _ in facts if not isinstance(type, str) or not type]:
+            raise PayloadError(f"event type {wrong[0]!r}: give a name like 'order.placed'")
+        try:
+            with writing(self._db):
+                found = self.version(stream)
+                if expected_version is not None and expected_version != found:
+                    raise ConflictError(stream, expected_version, found)
+                write = partial(self._sealed, subject, personal) if personal and subject else encode
+                rows = [
+                    (stream, n, type, len(self._upcasters.get(type, ())), write(data), subject if personal else None, time)
+                    for n, (type, data) in enumerate(facts, found + 1)
+                ]
+                into = "insert into events (stream, version, type, schema, data, subject, time) values (?, ?, ?, ?, ?, ?, ?)"
+                self._db.executemany(into, rows)
+        except UnicodeEncodeError as error:
+            raise PayloadError(f"{error.object[:60]!r} has half a surrogate pair, which is no text: repair it first") from None
         return found + len(rows)
 
     def version(self, stream: str) -> int:
@@ -137,12 +131,14 @@ class EventStore:
         self, stream: str, *, after: int = 0, upto: int | None = None, backward: bool = False, limit: int | None = None
     ) -> Iterator[Recorded]:
         """The events of a stream with versions above `after` and up to `upto`, oldest first, or newest first."""
-        where, order = "stream = ? and version > ? and version <= ?", "desc" if backward else "asc"
-        return self._rows(f"{where} order by version {order} limit ?", stream, after, _top(upto), _top(limit))
+        return self._rows("version", after, _top(upto), _top(limit), backward, stream)
 
     def read_all(self, *, after: int = 0, backward: bool = False, limit: int | None = None) -> Iterator[Recorded]:
-        """The events of all streams with positions above `after`: to follow the store, ask again after the last one you have."""
-        return self._rows(f"position > ? order by position {'desc' if backward else 'asc'} limit ?", after, _top(limit))
+        """The events of all streams with positions above `after`: to follow the store, ask again after the last one you have.
+
+        Positions have no gaps, and none appears after a higher one. What is appended while this is read is not part of it.
+        """
+        return self._rows("position", after, _top(None), _top(limit), backward)
 
     def load(self, stream: str) -> tuple[list[Recorded], int]:
         """The events of a stream, and its version: what a decision stands on."""
@@ -153,18 +149,32 @@ class EventStore:
         """The names of all streams, in the order in which they began."""
         return [name for (name,) in self._db.execute("select stream from events where version = 1 order by position")]
 
-    def _rows(self, where: str, *values: Any) -> Iterator[Recorded]:
-        columns = "position, stream, version, type, schema, data, subject, time"
-        for position, stream, version, type, schema, text, subject, time in self._db.execute(
-            f"select {columns} from events where {where}",  # noqa: S608  (the clauses of this class, never a caller's text)
-            values,
-        ):
-            data = json.loads(text)
-            if subject is not None:
-                data = self._decrypted(data, subject)
-            for upcast in self._upcasters.get(type, ())[schema:]:
-                data = upcast(data)
-            yield Recorded(position, stream, version, type, freeze(data), time)
+    def _rows(self, column: str, low: int, high: int, left: int, backward: bool, *stream: str) -> Iterator[Recorded]:
+        """Events between two numbers, page by page: no cursor is open while somebody writes, or shreds."""
+        where, way = f"{'stream = ? and ' if stream else ''}{column} > ? and {column} <= ?", "desc" if backward else "asc"
+        ask = f"select {COLUMNS} from events where {where} order by {column} {way} limit ?"  # noqa: S608  (no text of a caller)
+        page: list[Any] = []
+        first = True
+        while left > 0 and (first or len(page) == PAGE):
+            page = self._db.execute(ask, [*stream, low, high, min(left, PAGE)]).fetchall()
+            if first and len(page) == PAGE:
+                high = min(high, self.version(*stream) if stream else self.position)
+            for row in page:
+                yield self._read(*row)
+            first, left = False, left - len(page)
+            if page:
+                last = page[-1][1 if stream else 0]
+                low, high = (low, last - 1) if backward else (last, high)
+
+    def _read(
+        self, position: int, version: int, stream: str, type: str, schema: int, text: str, subject: str | None, time: float | None
+    ) -> Recorded:
+        data = json.loads(text)
+        if subject is not None and isinstance(data, dict):
+            data = self._decrypted(data, subject)
+        for upcast in self._upcasters.get(type, ())[schema:]:
+            data = upcast(data)
+        return Recorded(position, stream, version, type, freeze(data), time)
 
     def upcast(self, type: str) -> Callable[[Callable[[dict[str, Any]], Any]], Callable[[dict[str, Any]], Any]]:
         """Register how data of a type gets from one schema to the next; the first made first. Events are stored as they were appended,
@@ -199,7 +209,13 @@ class EventStore:
         return state, version
 
     def snapshot(self, stream: str, state: Any, version: int, *, fold: str) -> None:
-        """Keep the state (JSON) of a stream at a version, for the fold of this name; it replaces the last one."""
+        """Keep the state (JSON) of a stream at a version, for the fold of this name; it replaces the last one.
+
+        Raises ArgumentError for a version that the stream has not got: what comes up to there would never be applied.
+        """
+        there = self.version(stream)
+        if not 0 <= version <= there:
+            raise ArgumentError(f"snapshot of {stream} at version {version}: the stream has come to {there}")
         row = (stream, version, fold, json.dumps(thaw(freeze(state, "state"))))
         self._db.execute("insert or replace into snapshots values (?, ?, ?, ?)", row)
 
@@ -210,17 +226,22 @@ class EventStore:
     def shred(self, subject: str) -> bool:
         """Forget a person: throw away the key of what is personal. Events and versions stay; the fields read as "<erased>".
 
-        Copies elsewhere (views, snapshots, names of streams) are yours to clear. False if nothing is known of them.
+        What is appended about them later has another key. Copies elsewhere (views, snapshots, names of streams) are yours to clear.
+        False if nothing is known of them. Raises EdakitError if another process, by reading, keeps the old bytes in the file.
         """
-        with self._writing():
+        with writing(self._db):
             gone = self._db.execute("delete from keys where subject = ?", [subject]).rowcount > 0
-        self._db.execute("pragma wal_checkpoint(truncate)")
+        if self._db.execute("pragma wal_checkpoint(truncate)").fetchone()[0]:
+            where = f"{self.path}-wal"
+            raise EdakitError(f"{subject} is shredded, but somebody reads the file and the key is still in {where}: shred again")
         return gone
 
     def _sealed(self, subject: str, personal: tuple[str, ...], data: Any) -> str:
         """The data as text, with what is personal encrypted by the key of the subject, which is made for the first."""
         from cryptography.fernet import Fernet  # only who keeps personal data waits for it
 
+        if not isinstance(data, dict):
+            raise PayloadError(f"data is {data!r}: only what has a name can be personal; give an object")
         if not self._key(subject):
             self._db.execute("insert into keys values (?, ?)", [subject, Fernet.generate_key()])
         lock = Fernet(self._key(subject))
@@ -228,11 +249,18 @@ class EventStore:
         return encode({**data, **hidden})
 
     def _decrypted(self, data: Any, subject: str) -> Any:
-        from cryptography.fernet import Fernet
+        from cryptography.fernet import Fernet, InvalidToken
 
         key = self._key(subject)
+
+        def opened(text: str) -> Any:
+            try:
+                return json.loads(Fernet(key).decrypt(text)) if key else ERASED
+            except InvalidToken:  # locked by a key that is gone; this one was made later
+                return ERASED
+
         locked = {name: value[ERASED] for name, value in data.items() if isinstance(value, dict) and ERASED in value}
-        return {**data, **{name: json.loads(Fernet(key).decrypt(text)) if key else ERASED for name, text in locked.items()}}
+        return {**data, **{name: opened(text) for name, text in locked.items()}}
 
     def _key(self, subject: str) -> bytes:
         row = self._db.execute("select key from keys where subject = ?", [subject]).fetchone()
@@ -273,12 +301,12 @@ class Projection:
 
     def catch_up(self, limit: int | None = None) -> int:
         """Apply what is new, at most `limit` events; return how many."""
-        with self.store._writing():
+        with writing(self.store._db):
             return self._advance(*self._row(), limit)
 
     def rebuild(self) -> int:
         """Begin again at the first event; return how many there were. Readers see the old view until the new one is whole."""
-        with self.store._writing():
+        with writing(self.store._db):
             return self._advance(0, self._begin, None)
 
     def _advance(self, position: int, text: str, limit: int | None) -> int:
@@ -288,6 +316,29 @@ class Projection:
         kept = (self.name, position, json.dumps(thaw(freeze(state, "state"))))
         self.store._db.execute("insert or replace into views values (?, ?, ?)", kept)
         return count
+
+
+def _check(stream: str, expected: int | None, time: float | None, subject: str | None, personal: tuple[str, ...]) -> None:
+    """Raise ArgumentError for what an append cannot mean."""
+    if not isinstance(stream, str) or not stream:
+        raise ArgumentError(f"stream {stream!r}: give a name like 'order-42'")
+    if expected is not None and expected.__class__ is not int:
+        raise ArgumentError(f"expected_version={expected!r}: the version you have seen, a whole number; 0 for a new stream")
+    if time is not None and not (isinstance(time, (int, float)) and math.isfinite(time)):
+        raise ArgumentError(f"time={time!r}: seconds")
+    if isinstance(personal, str):
+        raise ArgumentError(f"personal={personal!r}: give a tuple of names, personal=({personal!r},)")
+    if (personal or subject is not None) and not (isinstance(subject, str) and subject):
+        raise ArgumentError(f"subject={subject!r}, personal={personal!r}: say whose it is, subject='customer-ada'")
+
+
+def _pair(fact: Any) -> tuple[str, Any]:
+    """The type and data of what has both."""
+    try:
+        return fact.type, fact.data
+    except AttributeError:
+        cure = "give a list of pairs, [('order.placed', {...})], or of things with type and data"
+        raise PayloadError(f"{fact!r} is no event: {cure}") from None
 
 
 def _top(limit: int | None) -> int:

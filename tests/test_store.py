@@ -2,17 +2,22 @@
 
 import json
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from edakit.errors import ConflictError
+import edakit.store
+from edakit.errors import ConflictError, EdakitError
 from edakit.store import ERASED, EventStore
 
 
@@ -184,6 +189,118 @@ def test_a_file_that_is_something_else_is_refused(tmp_path):
     assert path.read_text().startswith("no database")
 
 
+@pytest.mark.parametrize(
+    ("append", "says"),
+    [
+        ({"events": ("order.placed", {})}, "no event: give a list of pairs"),
+        ({"events": [{"type": "t", "data": {}}]}, "no event: give a list of pairs"),
+        ({"events": [(None, {})]}, "event type None"),
+        ({"events": [("t", {"x": "\ud800"})]}, "half a surrogate pair"),
+        ({"events": [("t", {"x": float("nan")})]}, "no NaN"),
+        ({"events": [("t", {"x": b"x"})]}, "not JSON"),
+        ({"expected_version": "2"}, "expected_version='2'"),
+        ({"time": "noon"}, "time='noon': seconds"),
+        ({"subject": "", "personal": ("total",)}, "say whose it is"),
+        ({"subject": "ada", "personal": "total"}, r"personal=\('total',\)"),
+        ({"events": [("t", ["Ada"])], "subject": "ada", "personal": ("name",)}, "give an object"),
+    ],
+)
+def test_what_cannot_be_kept_or_sealed_is_refused_in_a_sentence_and_nothing_is_lost(store, append, says):
+    store.append("tea", [placed(1), placed(2)])
+    with pytest.raises(ValueError, match=says):
+        store.append("tea", **{"events": [placed(3)], **append})
+    assert store.fold("tea", total, 0) == (3, 2)
+    assert store.append("tea", [placed(3)], expected_version=2) == 3
+
+
+def test_after_a_person_is_forgotten_more_can_be_known_of_them_and_the_old_stays_unreadable(store):
+    for name in ("Ada", "Ada King"):
+        store.append("ada", [("named", {"name": name, "n": 1})], subject="ada", personal=("name",))
+        last = [event.data["name"] for event in store.read("ada")]
+        store.shred("ada") if name == "Ada" else None
+    assert last == [ERASED, "Ada King"]
+    store.append("ada", [("noted", ["no", "names"]), ("noted", None)], subject="ada")
+    assert len(list(store.read_all())) == 4
+
+
+def test_a_read_is_of_what_was_there_when_it_began_however_long_it_is(store):
+    store.append("tea", [placed(n) for n in range(2500)])
+    for read in (store.read, store.read_all):
+        seen = 0
+        for event in read(*["tea"][: read == store.read]):
+            store.append("tea", [placed(event.version)])
+            seen += 1
+        assert seen == {store.read: 2500, store.read_all: 5000}[read]
+    assert [event.version for event in store.read("tea", backward=True, limit=2100)] == list(range(10_000, 7900, -1))
+    assert [event.version for event in store.read("tea", after=10, upto=1510)] == list(range(11, 1511))
+
+
+def test_a_person_can_be_forgotten_in_the_middle_of_a_read(tmp_path):
+    with EventStore(tmp_path / "a.db") as store:
+        store.append("ada", [("named", {"name": "Ada"})] * 2, subject="ada", personal=("name",))
+        key, reading = store._key("ada"), store.read("ada")
+        next(reading)
+        assert store.shred("ada") is True
+        assert key not in b"".join(each.read_bytes() for each in tmp_path.iterdir())
+        assert next(reading).data == {"name": ERASED}
+
+
+def test_a_reader_in_another_process_that_keeps_the_key_in_the_file_is_told_of(tmp_path):
+    with EventStore(tmp_path / "a.db") as store:
+        store.append("ada", [("named", {"name": "Ada"})], subject="ada", personal=("name",))
+        store._db.execute("pragma busy_timeout=50")
+        other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+        other.execute("begin").execute("select * from events").fetchone()
+        with pytest.raises(EdakitError, match="shred again"):
+            store.shred("ada")
+        assert next(store.read("ada")).data == {"name": ERASED}
+        other.close()
+        store.shred("ada")
+
+
+def test_a_snapshot_of_what_has_not_happened_is_refused(store):
+    store.append("tea", [placed(1)])
+    for version in (-1, 2):
+        with pytest.raises(ValueError, match=f"at version {version}: the stream has come to 1"):
+            store.snapshot("tea", 0, version, fold="total/1")
+
+
+def test_a_full_disk_is_said_and_costs_only_the_append_that_met_it(store):
+    store._db.execute("pragma max_page_count=60")
+    acknowledged = []
+
+    def fill():
+        while True:
+            acknowledged.append(store.append("tea", [("a", {"pad": "x" * 900})] * 3))
+
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        fill()
+    whole = store.version("tea")
+    assert whole == acknowledged[-1]
+    store._db.execute("pragma max_page_count=6000")
+    assert store.append("tea", [("a", {})] * 3, expected_version=whole) == whole + 3
+
+
+def test_a_projection_that_writes_to_its_store_is_told_that_it_cannot(store):
+    store.append("tea", [placed(1)])
+    with pytest.raises(LookupError, match="inside a write of the same store"):
+        store.projection("echo", lambda n, event: store.append("echo", [placed(1)]), 0).catch_up()
+    assert store.append("echo", [placed(1)]) == 1
+
+
+@pytest.mark.parametrize("path", ["", None, 5, "no-such-directory/orders.db"])
+def test_a_place_where_no_file_can_be_is_refused(path):
+    with pytest.raises(ValueError, match=r"give (the name of )?a file"):
+        EventStore(path)
+
+
+def test_a_database_of_somebody_else_is_refused(tmp_path):
+    with sqlite3.connect(tmp_path / "app.db") as other:
+        other.execute("create table events (id, title)")
+    with pytest.raises(ValueError, match=r"app\.db is no event store \(no column events\.data\)"):
+        EventStore(tmp_path / "app.db")
+
+
 def test_two_openings_of_one_file_see_each_other(tmp_path):
     with EventStore(tmp_path / "a.db") as one, EventStore(tmp_path / "a.db") as two:
         one.append("tea", [placed(1)], expected_version=0)
@@ -232,10 +349,11 @@ class AgainstAModel(RuleBasedStateMachine):
     """The store beside a dict of lists."""
 
     streams = Bundle("streams")
+    made = EventStore  # in memory
 
     def __init__(self):
         super().__init__()
-        self.store, self.model, self.log = EventStore(), {}, []
+        self.store, self.model, self.log = self.made(), {}, []
         self.view = self.store.projection("seen", lambda seen, event: [*seen, [event.stream, event.data["n"]]], [])
 
     @rule(target=streams, name=st.sampled_from("abc"))
@@ -255,6 +373,17 @@ class AgainstAModel(RuleBasedStateMachine):
             with pytest.raises(ConflictError):
                 self.store.append(name, events, expected_version=expected)
 
+    @rule(
+        name=st.sampled_from("abc"),
+        back=st.booleans(),
+        limit=st.integers(0, 3) | st.none(),
+        ends=st.tuples(st.integers(0, 6), st.integers(0, 6)),
+    )
+    def read_a_part(self, name, back, limit, ends):
+        part = list(enumerate(self.model.get(name, []), 1))[ends[0] : ends[1]]
+        read = self.store.read(name, after=ends[0], upto=ends[1], backward=back, limit=limit)
+        assert [(e.version, e.data["n"]) for e in read] == (part[::-1] if back else part)[:limit]
+
     @rule(limit=st.integers(1, 3) | st.none())
     def catch_up(self, limit):
         self.view.catch_up(limit)
@@ -273,7 +402,26 @@ class AgainstAModel(RuleBasedStateMachine):
         assert self.view.lag == len(self.log) - self.view.position
 
 
+class InAFileWithSmallPages(AgainstAModel):
+    """The same in a file, which is read two events at a time."""
+
+    @staticmethod
+    def made():
+        return EventStore(Path(tempfile.mkdtemp()) / "a.db")
+
+    def __init__(self):
+        self.page, edakit.store.PAGE = edakit.store.PAGE, 2
+        super().__init__()
+
+    def teardown(self):
+        edakit.store.PAGE = self.page
+        self.store.close()
+        shutil.rmtree(Path(self.store.path).parent)
+
+
 TestAgainstAModel = AgainstAModel.TestCase
+TestInAFileWithSmallPages = InAFileWithSmallPages.TestCase
+TestInAFileWithSmallPages.settings = settings(max_examples=15)
 
 
 def test_data_is_stored_as_readable_json(tmp_path):
