@@ -78,7 +78,8 @@ class Saga:
 
         pivot: the point of no return. retriable, and all steps after a pivot: what fails, a no included, is tried again, and after its
         retries (unless given, those of a compensation) the run is parked for a person; it is never undone for that. beside: at the
-        same time as the step before it; what is done of steps side by side is undone if one of them fails. timeout: seconds for each
+        same time as the step before it; what is done of steps side by side is undone if one of them fails, so steps beside a pivot must be
+        retriable. timeout: seconds for each
         try, of the compensation too. Raises HandlerError for a function of another shape or a name used twice.
         """
         if timeout is not None:
@@ -93,7 +94,20 @@ class Saga:
                 raise HandlerError(f"saga {self.name} has a step {name!r} already: run the cell that makes the saga again")
             if beside and not self.steps:
                 raise HandlerError(f"saga {self.name}, step {name!r}: beside=True needs a step before it")
-            self.steps.append(Step(name, action, compensate, timeout, retry, compensate_retry, pivot, retriable, beside))
+            step = Step(name, action, compensate, timeout, retry, compensate_retry, pivot, retriable, beside)
+            together = [step]
+            for each in reversed(self.steps if beside else ()):
+                together.append(each)
+                if not each.beside:
+                    break
+            pivot_there = next((each for each in together if each.pivot), None)
+            loose = next((each for each in together if not each.retriable and each is not pivot_there), None)
+            if pivot_there and loose:
+                raise HandlerError(
+                    f"saga {self.name}: {loose.name} is done at the same time as the pivot {pivot_there.name}, and if it fails there is "
+                    "no way back; make it retriable, or do it before or after the pivot"
+                )
+            self.steps.append(step)
             return action
 
         return register

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -20,12 +21,23 @@ async def act(order, ctx):
 
 
 KIND = st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans())
-PLANS = st.lists(KIND, min_size=1, max_size=6).map(
-    lambda kinds: [
-        Step(f"s{n}", act, act if back else None, pivot=pivot, retriable=retriable, beside=beside and n > 0)
-        for n, (back, pivot, retriable, beside) in enumerate(kinds)
-    ]
-)
+
+
+def plan_of(kinds):
+    """Steps as a saga takes them: one that it refuses, beside a pivot, is done after it."""
+    saga = Saga("plan", on="begin")
+    for n, (back, pivot, retriable, beside) in enumerate(kinds):
+        options = {"compensate": act if back else None, "pivot": pivot, "retriable": retriable}
+        step = partial(act)
+        step.__name__ = f"s{n}"
+        try:
+            saga.step(**options, beside=beside and n > 0)(step)
+        except HandlerError:
+            saga.step(**options)(step)
+    return saga.steps
+
+
+PLANS = st.lists(KIND, min_size=1, max_size=6).map(plan_of)
 
 
 @given(PLANS, st.data())
@@ -61,6 +73,24 @@ def test_whatever_ends_how_in_whatever_order_a_run_ends_by_the_rules(plan, data)
     if run.status == "compensated":
         assert undone == [name for name in done if name in back][::-1]
     assert SagaRun(plan, run.log).status == run.status, "the log alone says where it stands"
+
+
+def test_steps_beside_a_pivot_must_be_retriable_for_there_is_no_way_back_from_it():
+    saga = Saga("checkout", on="order.placed")
+
+    @saga.step(pivot=True)
+    async def pay(order, ctx):
+        pass
+
+    async def pack(order, ctx):
+        pass
+
+    with pytest.raises(
+        HandlerError, match="pack is done at the same time as the pivot pay, and if it fails there is no way back"
+    ):
+        saga.step(beside=True)(pack)
+    saga.step(beside=True, retriable=True)(pack)
+    assert [step.name for step in saga.steps] == ["pay", "pack"]
 
 
 def test_steps_side_by_side_begin_together_and_a_failure_waits_for_the_others():
