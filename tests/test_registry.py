@@ -109,9 +109,82 @@ def test_json_and_protobuf_have_the_same_frame():
     registry.register("clicks", {"type": "object"}, "json")
     registry.register("orders", 'syntax = "proto3"; message Order { string id = 1; }', "protobuf")
     assert registry.encode("clicks", {"x": 1}) == b'\x00\x00\x00\x00\x01{"x":1}'
-    assert registry.encode("orders", b"\x0a\x0242") == b"\x00\x00\x00\x00\x02\x00\x0a\x0242"
-    assert registry.decode(registry.encode("orders", b"\x0a\x0242")) == b"\x0a\x0242"
+    assert registry.encode("orders", {"id": "42"}) == b"\x00\x00\x00\x00\x02\x00\x0a\x0242"
+    assert registry.encode("orders", b"\x0a\x0242") == registry.encode("orders", {"id": "42"}), "bytes are serialized already"
+    assert registry.decode(registry.encode("orders", {"id": "42"})) == {"id": "42"}
     assert registry.decode(registry.encode("clicks", {"x": 1})) == {"x": 1}
+
+
+def test_a_schema_that_is_but_a_name_can_be_followed_by_another():
+    registry = Registry()
+    registry.register("keys", '"string"')
+    registry.register("keys", '["null", "string"]')
+    assert registry.decode(registry.encode("keys", "42", version=1), version=2) == "42"
+
+
+MONEY = {
+    "avro": {"type": "record", "name": "pay.Money", "fields": [{"name": "cents", "type": "long"}]},
+    "json": {"type": "object", "properties": {"cents": {"$ref": "#/definitions/whole"}}, "definitions": {"whole": {"type": "integer"}}},
+    "protobuf": 'syntax = "proto3"; package pay; message Money { int64 cents = 1; }',
+}  # fmt: skip
+PRICED = {
+    "avro": {
+        "type": "record", "name": "Order",
+        "fields": [{"name": "price", "type": "pay.Money"}, {"name": "tip", "type": ["null", "pay.Money"]}],
+    },
+    "json": {"$id": "http://shop.example/order", "type": "object", "properties": {"price": {"$ref": "money"}}},
+    "protobuf": 'syntax = "proto3"; import "money"; message Order { pay.Money price = 1; }',
+}  # fmt: skip
+NAMES = {"avro": "pay.Money", "json": "money", "protobuf": "money"}
+FULL = {"avro": {"tip": {"cents": 5}}, "json": {}, "protobuf": {}}
+
+
+@pytest.mark.parametrize("format", MONEY)
+def test_a_schema_refers_to_versions_of_other_subjects(format):
+    registry = Registry()
+    with pytest.raises(ValueError, match=NAMES[format]):
+        registry.register("orders", PRICED[format], format)
+    assert registry.subjects() == []
+    registry.register("money", MONEY[format], format)
+    with pytest.raises(LookupError, match="versions 1 to 1, not 2"):
+        registry.register("orders", PRICED[format], format, {NAMES[format]: ("money", 2)})
+    references = {NAMES[format]: ("money", 1)}
+    registry.register("orders", PRICED[format], format, references)
+    assert registry.latest("orders").references == references
+    data = {"price": {"cents": 990}, **FULL[format]}
+    assert registry.decode(registry.encode("orders", data)) == data
+    with pytest.raises(ValueError, match=r"cents|Money"):
+        registry.encode("orders", {"price": {"cents": "much"}, **FULL[format]})
+
+
+TEXT_MONEY = {
+    "avro": {"type": "record", "name": "pay.Money", "fields": [{"name": "cents", "type": "string"}]},
+    "json": {"type": "object", "properties": {"cents": {"type": "string"}}},
+    "protobuf": 'syntax = "proto3"; package pay; message Money { string cents = 1; }',
+}
+
+
+@pytest.mark.parametrize("format", MONEY)
+def test_the_same_text_with_another_version_of_what_it_refers_to_is_another_schema(format):
+    registry = Registry("NONE")
+    for schema in (MONEY[format], TEXT_MONEY[format]):
+        registry.register("money", schema, format)
+    registry.set_mode("orders", "BACKWARD")
+    first = registry.register("orders", PRICED[format], format, {NAMES[format]: ("money", 1)})
+    with pytest.raises(IncompatibleSchema, match=r"cents|Money/1"):
+        registry.register("orders", PRICED[format], format, {NAMES[format]: ("money", 2)})
+    registry.set_mode("orders", "NONE")
+    assert registry.register("orders", PRICED[format], format, {NAMES[format]: ("money", 2)}) != first
+
+
+def test_references_may_refer_to_others():
+    registry = Registry()
+    registry.register("unit", 'syntax = "proto3"; package pay; enum Unit { EUR = 0; CHF = 1; }', "protobuf")
+    money = 'syntax = "proto3"; package pay; import "unit"; message Money { int64 cents = 1; Unit unit = 2; }'
+    registry.register("money", money, "protobuf", {"unit": ("unit", 1)})
+    registry.register("orders", PRICED["protobuf"], "protobuf", {"money": ("money", 1)})
+    data = {"price": {"cents": 990, "unit": "CHF"}}
+    assert registry.decode(registry.encode("orders", data)) == data
 
 
 def test_a_deprecated_version_may_go_when_nobody_reads_it():

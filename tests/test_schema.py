@@ -161,6 +161,24 @@ PROTOBUF = {
     ),
 }  # fmt: skip
 
+PROTOBUF |= {  # stricter than the registry: its library refuses or loses the data
+    "text is required now": (
+        message("optional string n = 1;", syntax="proto2"), message("required string n = 1;", syntax="proto2"), ["required_field_added"],
+    ),
+    "numbers are no longer repeated, and nothing says so": (
+        message("repeated int32 n = 1;"), message("int32 n = 1;"), ["field_numeric_label_changed"],
+    ),
+    "a number is repeated, and nothing said it was not": (message("int32 n = 1;"), message("repeated int32 n = 1;"), []),
+    "a number comes to know whether it was written": (message("int32 n = 1;"), message("optional int32 n = 1;"), []),
+    "a type of google is another": (
+        message("google.protobuf.Timestamp t = 1;"), message("google.protobuf.Duration t = 1;"), ["field_named_type_changed"],
+    ),
+    "an enum from elsewhere is a number": (
+        'syntax = "proto3"; import "google/protobuf/struct.proto"; message M { google.protobuf.NullValue n = 1; }',
+        'syntax = "proto3"; message M { int32 n = 1; }', [],
+    ),
+}  # fmt: skip
+
 CASES = [
     pytest.param(format, *pair, id=f"{format}: {name}")
     for format, cases in (("avro", AVRO), ("json", JSON), ("protobuf", PROTOBUF))
@@ -215,6 +233,61 @@ def test_a_schema_that_is_none_is_an_error_that_says_why(new, format, says):
 def test_an_unknown_mode_lists_the_known_ones():
     with pytest.raises(ValueError, match="FULL_TRANSITIVE"):
         check('"int"', '"int"', mode="SIDEWAYS")
+
+
+def proto(package, *fields):
+    return f'syntax = "proto3"; package {package}; message Money {{ {" ".join(fields)} }}'
+
+
+USES = 'syntax = "proto3"; import "money.proto"; message Order { pay.Money price = 1; }'
+CENTS, CENTS_AS_TEXT = proto("pay", "int64 cents = 1;"), proto("pay", "string cents = 1;")
+IN_AVRO = {"type": "record", "name": "Order", "fields": [field("price", "pay.Money")]}
+IN_JSON = {"type": "object", "properties": {"price": {"$ref": "money.json"}}}
+
+
+def money(type):
+    return {"type": "record", "name": "pay.Money", "fields": [field("cents", type)]}
+
+
+@pytest.mark.parametrize(
+    ("format", "schema", "name", "old", "new", "kinds"),
+    [
+        ("protobuf", USES, "money.proto", CENTS, CENTS, []),
+        ("protobuf", USES, "money.proto", CENTS, proto("pay", "int64 cents = 1;", "string unit = 2;"), []),
+        ("protobuf", USES, "money.proto", CENTS, CENTS_AS_TEXT, ["field_scalar_kind_changed", "field_named_type_changed"]),
+        ("avro", IN_AVRO, "pay.Money", money("int"), money("long"), []),
+        ("avro", IN_AVRO, "pay.Money", money("long"), money("int"), ["type_mismatch"]),
+        ("json", IN_JSON, "money.json", thing({"cents": WHOLE}), thing({"cents": NUMBER}), []),
+        ("json", IN_JSON, "money.json", thing({"cents": NUMBER}), thing({"cents": TEXT}), ["type_changed"]),
+    ],
+)
+def test_what_a_schema_refers_to_is_looked_at_as_well(format, schema, name, old, new, kinds):
+    found = check(schema, schema, format=format, references={name: new}, old_references={name: old})
+    assert [each.kind for each in found] == kinds
+    assert check(schema, [schema], format=format, references={name: new}, old_references=[{name: old}]) == found
+    assert check(schema, schema, format=format, references={name: new}) == [], (
+        "the old one refers to the same if nothing else is said"
+    )
+
+
+def test_a_message_may_move_to_another_package_with_its_file():
+    moved = USES.replace("pay.Money", "bank.Money")
+    references, old = {"money.proto": proto("bank", "int64 cents = 1;")}, {"money.proto": CENTS}
+    assert check(moved, USES, format="protobuf", references=references, old_references=old) == []
+
+
+def test_imported_messages_that_hold_each_other_are_followed_once():
+    loop = 'syntax = "proto3"; package pay; message Money { Money left = 1; LEAF cents = 2; }'
+    found = check(
+        USES, USES, format="protobuf", references={"money.proto": loop.replace("LEAF", "string")},
+        old_references={"money.proto": loop.replace("LEAF", "int64")},
+    )  # fmt: skip
+    assert [each.where for each in found] == ["#/Money/2", "#/Order/1"]
+
+
+def test_there_is_one_mapping_for_each_of_the_old_schemas():
+    with pytest.raises(ValueError, match="1 old_references for 2 old schemas"):
+        check('"int"', ['"int"', '"int"'], old_references=[{}])
 
 
 SIMPLE = st.sampled_from(["null", "boolean", "int", "long", "float", "double", "string", "bytes"])

@@ -5,32 +5,34 @@ writer does not have needs a default; a field the reader does not have is skippe
 apache/avro, SchemaCompatibility.java, which registries call.
 """
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
+from fastavro import schemaless_reader, schemaless_writer
 from fastavro.schema import SchemaParseException, UnknownType, parse_schema
 
 from edakit.errors import ArgumentError
-from edakit.schema.difference import Difference
+from edakit.schema.difference import Difference, Names
 
-PROMOTED = {  # what a reader may be told to read as something wider
-    "long": ("int",),
-    "float": ("int", "long"),
-    "double": ("int", "long", "float"),
-    "bytes": ("string",),
-    "string": ("bytes",),
-}
+# what a reader may be told to read as something wider
+PROMOTED = {"long": "int", "float": "int long", "double": "int long float", "bytes": "string", "string": "bytes"}
 
 
 class Schema:
-    """A parsed schema and its named types. Raises ArgumentError for one that is not valid Avro."""
+    """A parsed schema and its named types. Raises ArgumentError for one that is not valid Avro.
 
-    def __init__(self, schema: Any) -> None:
+    references: schemas of types that it names and does not define, in the order in which they need each other.
+    """
+
+    def __init__(self, schema: Any, references: Names) -> None:
         self.named: dict[str, Any] = {}
         try:
-            self.root: Any = parse_schema(schema, named_schemas=self.named)
+            for each in (*references.values(), schema):
+                self.root: Any = parse_schema(each, named_schemas=self.named)
         except (SchemaParseException, UnknownType, ValueError, KeyError, TypeError) as error:
-            raise ArgumentError(f"not an Avro schema: {type(error).__name__}: {error}") from None
+            there = f" (known by name: {', '.join(self.named) or 'none'})" if isinstance(error, UnknownType) else ""
+            raise ArgumentError(f"not an Avro schema: {type(error).__name__}: {error}{there}") from None
 
     def definition(self, schema: Any) -> Any:
         """A schema, with a name that stands for it replaced by what it names."""
@@ -39,9 +41,32 @@ class Schema:
         return self.named.get(schema, schema) if isinstance(schema, str) else schema
 
 
-def compare(old: Any, new: Any) -> list[Difference]:
-    """Why a reader with `new` cannot read all that is written with `old`; empty if it can. Both are parsed JSON."""
-    reader, writer = Schema(new), Schema(old)
+def write(schema: Any, data: Any, references: Names) -> bytes:
+    """Data in binary Avro. Raises ArgumentError for data that the schema does not allow."""
+    stream = io.BytesIO()
+    try:
+        schemaless_writer(stream, Schema(_held(schema), references).root, {"data": data})
+    except (ValueError, TypeError, KeyError) as error:
+        told = str(error).removesuffix(" on field data")
+        raise ArgumentError(f"{data!r} is not of this schema: {type(error).__name__}: {told}") from None
+    return stream.getvalue()
+
+
+def read(wrote: Any, reads: Any, body: bytes, references: Names, reads_references: Names) -> Any:
+    """Data from binary Avro, as a reader with the schema `reads` sees it."""
+    writer, reader = Schema(_held(wrote), references).root, Schema(_held(reads), reads_references).root
+    found: Any = schemaless_reader(io.BytesIO(body), writer, reader)
+    return found["data"]
+
+
+def _held(schema: Any) -> Any:
+    """A record with one field has the bytes of that field; the library takes the types of references along with a record only."""
+    return {"type": "record", "name": "edakit_data", "fields": [{"name": "data", "type": schema}]}
+
+
+def compare(old: Any, new: Any, old_references: Names, references: Names) -> list[Difference]:
+    """Why a reader with `new` cannot read all that is written with `old`; empty if it can. All are parsed JSON."""
+    reader, writer = Schema(new, references), Schema(old, old_references)
     return list(Comparison(reader, writer).run(reader.root, writer.root, "#"))
 
 
@@ -55,26 +80,22 @@ class Comparison:
     def run(self, reader: Any, writer: Any, where: str) -> Iterator[Difference]:
         """All that the reader cannot read."""
         reader, writer = self.reader.definition(reader), self.writer.definition(writer)
-        read, written = _type(reader), _type(writer)
+        read, written, gap = _type(reader), _type(writer), "missing_union_branch"
         if written == "union":
             for n, branch in enumerate(writer):
                 if read != "union":
                     yield from self.run(reader, branch, where)
                 elif any(self.run(reader, branch, where)):
                     name = _said(self.writer.definition(branch))
-                    yield Difference(
-                        "missing_union_branch", f"{where}/{n}", f"the writer may write {name}, which the reader's union lacks"
-                    )
+                    yield Difference(gap, f"{where}/{n}", f"the writer may write {name}, which the reader's union lacks: add it")
         elif read == "union":
             if all(any(self.run(branch, writer, where)) for branch in reader):
-                yield Difference(
-                    "missing_union_branch", where, f"the writer writes {_said(writer)}, which the reader's union lacks"
-                )
+                yield Difference(gap, where, f"the writer writes {_said(writer)}, which the reader's union lacks: add it")
         elif read == written:
             rules = getattr(self, f"_{read}", None)
             if rules:
                 yield from rules(reader, writer, where)
-        elif written not in PROMOTED.get(read, ()):
+        elif written not in PROMOTED.get(read, "").split():
             yield Difference("type_mismatch", where, f"the writer writes {_said(writer)}, the reader expects {_said(reader)}")
 
     def _array(self, reader: Any, writer: Any, where: str) -> Iterator[Difference]:
@@ -131,6 +152,5 @@ def _names(reader: Any, writer: Any, where: str) -> Iterator[Difference]:
     space = reader["name"].rpartition(".")[0]
     aliases = [alias if "." in alias or not space else f"{space}.{alias}" for alias in reader.get("aliases", ())]
     if reader["name"].rpartition(".")[2] != short and full not in aliases:
-        yield Difference(
-            "name_mismatch", f"{where}/name", f"the writer's type is {full}, the reader's {reader['name']}: give it an alias"
-        )
+        message = f"the writer's type is {full}, the reader's {reader['name']}: give that the alias {full!r}"
+        yield Difference("name_mismatch", f"{where}/name", message)

@@ -1,6 +1,9 @@
 """What makes two schemas incompatible, one difference at a time."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+Names = Mapping[str, Any]  # the schemas that another refers to, by the name it knows them by
 
 
 class Difference(NamedTuple):

@@ -3,48 +3,61 @@
 Source: everit-org/json-schema, SchemaLoader.java, which the Confluent registry reads schemas with.
 """
 
+import copy
 import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urljoin
 
 from jsonschema.exceptions import SchemaError
 from jsonschema.validators import Draft7Validator, validator_for
-from referencing import Registry
+from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT7, specification_with
+from referencing.jsonschema import DRAFT7, Schema, SchemaRegistry, specification_with
 
 from edakit.errors import ArgumentError
+from edakit.schema.difference import Names
 
 SNIFFED = {  # what a schema without a type is about
-    "array": (
-        "items", "additionalItems", "prefixItems", "unevaluatedItems", "minItems", "maxItems", "uniqueItems", "contains",
-    ),
-    "object": (
-        "properties", "required", "minProperties", "maxProperties", "dependencies", "dependentRequired", "dependentSchemas",
-        "patternProperties", "additionalProperties", "unevaluatedProperties", "propertyNames",
-    ),
-    "number": ("maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum", "multipleOf"),
-    "string": ("maxLength", "minLength", "pattern"),
-    "conditional": ("if", "then", "else"),
-}  # fmt: skip
+    "array": "items additionalItems prefixItems unevaluatedItems minItems maxItems uniqueItems contains",
+    "object": "properties required minProperties maxProperties dependencies dependentRequired dependentSchemas patternProperties "
+    "additionalProperties unevaluatedProperties propertyNames",
+    "number": "maximum minimum exclusiveMaximum exclusiveMinimum multipleOf",
+    "string": "maxLength minLength pattern",
+    "conditional": "if then else",
+}
 ANYTHING = ("empty", "true")
+
+
+def addresses(schema: Any, references: Names) -> tuple[SchemaRegistry, str]:
+    """Where the references of a schema lead, and its own address: its `$id`, or "".
+
+    A reference is found under the name it is given by, as it stands or from the address of the schema, and under its own `$id`.
+    """
+    named = schema.get("$schema", "") if isinstance(schema, dict) else ""
+    dialect: Any = specification_with(named, default=DRAFT7) if named else DRAFT7
+    main: Resource[Schema] = dialect.create_resource(schema)
+    found: list[tuple[str, Resource[Schema]]] = []
+    for name, each in references.items():
+        there = Resource.from_contents(each, default_specification=dialect)
+        found += [(address, there) for address in {name, urljoin(main.id() or "", name), there.id() or name}]
+    return Registry[Schema]().with_resources([*found, (main.id() or "", main)]), main.id() or ""
 
 
 class Document:
     """A schema with what its references lead to. Raises ArgumentError if it is none."""
 
-    def __init__(self, schema: Any) -> None:
-        try:
-            validator_for(schema, default=Draft7Validator).check_schema(schema)
-        except SchemaError as error:
-            raise ArgumentError(f"not a JSON Schema: {error.json_path}: {error.message}") from None
-        named = schema.get("$schema", "") if isinstance(schema, dict) else ""
-        self.modern = bool(re.search(r"20(19|20)-", named)) or "prefixItems" in json.dumps(
-            schema
-        )  # a reference may have neighbours
-        dialect: Any = specification_with(named, default=DRAFT7) if named else DRAFT7
-        self.resolver = Registry().with_resource("", dialect.create_resource(schema)).resolver()
+    def __init__(self, schema: Any, references: Names) -> None:
+        for name, each in {**references, "the schema": schema}.items():
+            try:
+                validator_for(each, default=Draft7Validator).check_schema(each)
+            except SchemaError as error:
+                raise ArgumentError(f"{name}: not a JSON Schema: {error.json_path}: {error.message}") from None
+        registry, address = addresses(schema, references)
+        self.resolver, self.named = registry.resolver(address), list(references)
+        # since draft 2019-09 a reference may have neighbours
+        self.modern = bool(re.search(r'"\$schema": "[^"]*20(19|20)-|"prefixItems"', json.dumps(schema)))
         self.known: dict[int, Node] = {}
         self.root = self.node(schema)
 
@@ -65,11 +78,14 @@ class Document:
         return Node(self, "combined", raw, found, "allOf") if found else Node(self, "empty", raw)
 
     def referred(self, raw: dict[str, Any]) -> "Node":
-        """Where a reference leads."""
+        """Where a reference leads. What is found there has references of its own, which count from there."""
         try:
-            return self.node(self.resolver.lookup(raw["$ref"]).contents)
+            found = self.resolver.lookup(raw["$ref"])
         except Unresolvable:
-            raise ArgumentError(f"$ref {raw['$ref']!r} leads nowhere: give a schema with all its parts inside") from None
+            raise ArgumentError(f"$ref {raw['$ref']!r} leads nowhere; references: {', '.join(self.named) or 'none'}") from None
+        document = copy.copy(self)
+        document.resolver = found.resolver
+        return document.node(found.contents)
 
     def _types(self, raw: dict[str, Any]) -> Iterator["Node"]:
         """All that a schema says; if that is more than one thing, its data is all of them."""
@@ -90,7 +106,7 @@ class Document:
             yield Node(self, _plain(named), raw)
         covered = {_plain(each) for each in ([named] if isinstance(named, str) else named)}
         for type, keywords in SNIFFED.items():
-            if type not in covered and any(keyword in raw for keyword in keywords):
+            if type not in covered and any(keyword in raw for keyword in keywords.split()):
                 yield Node(self, type, raw)
 
 
@@ -139,11 +155,8 @@ class Node:
     @property
     def further(self) -> "Node | None":
         """What is said about properties or items that are not described: false, a schema, or nothing (then they may be anything)."""
-        if self.type == "object":
-            found = self.get("additionalProperties")
-        else:
-            rest = "items" if "prefixItems" in self.raw or isinstance(self.raw.get("items"), bool) else "additionalItems"
-            found = self.get(rest)
+        rest = "items" if "prefixItems" in self.raw or isinstance(self.raw.get("items"), bool) else "additionalItems"
+        found = self.get("additionalProperties" if self.type == "object" else rest)
         return None if found is None or found.type == "true" else found
 
     @property

@@ -5,29 +5,42 @@ broken. The one that surprises: an object without `additionalProperties: false` 
 and so to describe one more property is to forbid what was allowed. Source: confluentinc/schema-registry, json/diff/*.java.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from edakit.schema.difference import Difference
-from edakit.schema.json_nodes import ANYTHING, Document, Node, canonical
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import best_match
+from jsonschema.validators import validator_for
 
-UPPER = {  # of each type, the keywords that bound a number from above ...
-    "string": ("maxLength",),
-    "number": ("maximum", "exclusiveMaximum"),
-    "object": ("maxProperties",),
-    "array": ("maxItems", "maxContains"),
-}
-LOWER = {type: tuple(re.sub("max", "min", re.sub("Max", "Min", each)) for each in names) for type, names in UPPER.items()}
+from edakit.errors import ArgumentError
+from edakit.schema.difference import Difference, Names
+from edakit.schema.json_nodes import ANYTHING, Document, Node, addresses, canonical
+
+# of each type, the keywords that bound a number from above, and from below
+UPPER = {"string": "maxLength", "number": "maximum exclusiveMaximum", "object": "maxProperties", "array": "maxItems maxContains"}
+LOWER = {type: names.replace("max", "min").replace("Max", "Min") for type, names in UPPER.items()}
 
 
-def compare(old: Any, new: Any) -> list[Difference]:
-    """What breaks data that is valid under `old`, read under `new`; empty if nothing. Both are JSON values."""
-    before, after, comparison = Document(old).root, Document(new).root, Comparison()
-    while (
-        True
-    ):  # a circle of references is taken to be sound; if it turns out not to be, all that relied on it is looked at again
+def write(schema: Any, data: Any, references: Names) -> bytes:
+    """Data as JSON. Raises ArgumentError for data that is not valid under the schema."""
+    validator = validator_for(schema, default=Draft7Validator)(schema, registry=addresses(schema, references)[0])
+    if error := best_match(validator.iter_errors(data)):
+        raise ArgumentError(f"{error.json_path}: {error.message}")
+    return json.dumps(data, separators=(",", ":")).encode()
+
+
+def read(wrote: Any, reads: Any, body: bytes, references: Names, reads_references: Names) -> Any:
+    """Data from JSON, as it is: no schema is needed to read it."""
+    return json.loads(body)
+
+
+def compare(old: Any, new: Any, old_references: Names, references: Names) -> list[Difference]:
+    """What breaks data that is valid under `old`, read under `new`; empty if nothing. All are JSON values."""
+    before, after, comparison = Document(old, old_references).root, Document(new, references).root, Comparison()
+    while True:  # a circle of references is taken to be sound; if it turns out not to be, what relied on it is looked at again
         found, relied = comparison.differences(before, after, "#"), comparison.relied
         broken = {pair: differences for pair, differences in comparison.memo.items() if differences}
         if not relied or broken.keys() == comparison.broken.keys():
@@ -75,7 +88,7 @@ class Comparison:
                 return
         if old.type != new.type:
             if old.type != "false" and new.type not in ANYTHING:
-                yield Difference("type_changed", "", f"was {_name(old)}, is {_name(new)}")
+                yield Difference("type_changed", "", f"was {old.criterion or old.type}, is {new.criterion or new.type}")
             return
         rules = getattr(self, f"_{old.type}", None)
         yield from _limits(old, new)
@@ -127,7 +140,7 @@ class Comparison:
         pairs = [[n for n, part in enumerate(after) if self.fits(each, part)] for each in before]
         if matched(pairs) < min(len(before), len(after)):
             yield Difference(
-                "combined_type_subschemas_changed", "", "some of its schemas have no compatible one on the other side"
+                "combined_type_subschemas_changed", "", "some of its schemas go together with none of the other side"
             )
 
     def _object(self, old: Node, new: Node) -> Iterator[Difference]:
@@ -139,43 +152,39 @@ class Comparison:
         for name in {**before, **after}:
             path = f"/properties/{name}"
             if name not in after:
-                yield from self._undescribed("property", path, repr(name), before[name], new, new.beyond(name))
+                yield from self._undescribed("property", path, name, before[name], new)
             elif name not in before:
-                yield from self._described(path, name, old, after[name], name in must)
+                yield from self._described("property", path, name, old, after[name], name in must)
             else:
                 yield from self.differences(before[name], after[name], path)
         yield from self._dependencies(old, new)
         yield from self._beyond(old, new, "properties", "additionalProperties")
 
-    def _described(self, path: str, name: str, old: Node, schema: Node, required: bool) -> Iterator[Difference]:
-        """A property is described that was not."""
+    def _described(self, what: str, path: str, name: str, old: Node, schema: Node, must: bool = False) -> Iterator[Difference]:
+        """A property or item is described that was not."""
         default = "default" in schema.raw
         if old.is_open:
             if schema.type not in ANYTHING:
-                kind = f"required_property{'_with_default' if default else ''}" if required else "optional_property"
+                how = f"required_{what}{'_with_default' if default else ''}" if must else f"optional_{what}"
                 message = f"{name!r} could be anything in old data, which was open: close the old schema, or leave it undescribed"
-                yield Difference(f"{kind}_added_to_open_content_model", path, message)
+                yield Difference(f"{how}_added_to_open_content_model".replace("optional_item", "item"), path, message)
             return
-        covering = old.beyond(name)
+        covering = old.beyond(name if what == "property" else "")
         if covering and (inside := self.differences(covering, schema, path)):
-            message = f"{name!r} was allowed as something else"
-            yield from [*inside, Difference("property_added_not_covered_by_partially_open_content_model", path, message)]
-        if required and not default:
-            message = f"{name!r} is missing in old data: give it a default"
+            message = f"{name!r} was allowed as something else: keep to what it could be"
+            yield from [*inside, Difference(f"{what}_added_not_covered_by_partially_open_content_model", path, message)]
+        if must and not default:
+            message = f"{name!r} is missing in old data: give it a default, or do not require it"
             yield Difference("required_property_added_to_unopen_content_model", path, message)
 
-    def _undescribed(
-        self, what: str, path: str, name: str, schema: Node, new: Node, covering: Node | None
-    ) -> Iterator[Difference]:
+    def _undescribed(self, what: str, path: str, name: str, schema: Node, new: Node) -> Iterator[Difference]:
         """A property or item is no longer described."""
-        if new.is_open:
-            return
-        if covering:
-            if inside := self.differences(schema, covering, path):
-                message = f"{name} is something else than what further ones may be"
-                yield from [*inside, Difference(f"{what}_removed_not_covered_by_partially_open_content_model", path, message)]
-        elif schema.type != "false":
-            message = f"{name} is in old data, and the new schema is closed"
+        covering = new.beyond(name if what == "property" else "")
+        if not new.is_open and covering and (inside := self.differences(schema, covering, path)):
+            message = f"{name!r} is something else than what further ones may be: describe it again"
+            yield from [*inside, Difference(f"{what}_removed_not_covered_by_partially_open_content_model", path, message)]
+        elif not new.is_open and not covering and schema.type != "false":
+            message = f"{name!r} is in old data, and the new schema is closed: keep it there, or open the schema"
             yield Difference(f"{what}_removed_from_closed_content_model", path, message)
 
     def _beyond(self, old: Node, new: Node, what: str, keyword: str) -> Iterator[Difference]:
@@ -196,11 +205,8 @@ class Comparison:
                 yield from self.differences(before, after, f"/{path}")
 
     def _dependencies(self, old: Node, new: Node) -> Iterator[Difference]:
-        lists = [
-            {name: set(each) for keyword in ("dependencies", "dependentRequired") for name, each in node.raw.get(keyword, {}).items()
-             if isinstance(each, list)}
-            for node in (old, new)
-        ]  # fmt: skip
+        both = [{**node.raw.get("dependencies", {}), **node.raw.get("dependentRequired", {})} for node in (old, new)]
+        lists = [{name: set(each) for name, each in said.items() if isinstance(each, list)} for said in both]
         for name, needed in lists[1].items():
             if extra := needed - lists[0].get(name, set()):
                 kind = "added" if name not in lists[0] else "extended" if needed >= lists[0][name] else "changed"
@@ -224,15 +230,11 @@ class Comparison:
         for n in range(max(len(old.items), len(new.items))):
             path = f"/items/{n}"
             if n >= len(new.items):
-                yield from self._undescribed("item", path, f"item {n}", old.items[n], new, new.beyond(""))
+                yield from self._undescribed("item", path, f"item {n}", old.items[n], new)
             elif n < len(old.items):
                 yield from self.differences(old.items[n], new.items[n], path)
-            elif old.is_open:
-                if new.items[n].type not in ANYTHING:
-                    yield Difference("item_added_to_open_content_model", path, f"item {n} could be anything")
-            elif (covering := old.beyond("")) and (inside := self.differences(covering, new.items[n], path)):
-                message = f"item {n} was allowed as something else"
-                yield from [*inside, Difference("item_added_not_covered_by_partially_open_content_model", path, message)]
+            else:
+                yield from self._described("item", path, f"item {n}", old, new.items[n])
         yield from self._beyond(old, new, "items", "additionalItems")
         if new.raw.get("uniqueItems") and not old.raw.get("uniqueItems"):
             yield Difference("unique_items_added", "/uniqueItems", "old data may hold an item twice")
@@ -241,7 +243,7 @@ class Comparison:
 def _limits(old: Node, new: Node) -> Iterator[Difference]:
     """Numbers that bound something, and have come closer."""
     for keywords, sign, word in ((UPPER, 1, "decreased"), (LOWER, -1, "increased")):
-        for keyword in keywords.get(old.type, ()):
+        for keyword in keywords.get(old.type, "").split():
             before, after = old.raw.get(keyword), new.raw.get(keyword)
             if after is None or isinstance(after, bool) or before == after:
                 continue
@@ -250,10 +252,6 @@ def _limits(old: Node, new: Node) -> Iterator[Difference]:
                 yield Difference(f"{stem}_added", f"/{keyword}", f"was without a limit, is {after}")
             elif sign * after < sign * before:
                 yield Difference(f"{stem}_{word}", f"/{keyword}", f"was {before}, is {after}")
-
-
-def _name(node: Node) -> str:
-    return node.criterion or node.type
 
 
 def matched(pairs: list[list[int]]) -> int:
