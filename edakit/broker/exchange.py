@@ -29,18 +29,18 @@ class Exchange:
             raise WiringError(known("exchange type", kind, [*COVERS, "headers"]))
         self.name, self.kind = name, kind
         self.bindings: list[tuple[Any, str]] = []  # pattern (headers: arguments), queue
-        self.routes: dict[str, tuple[str, ...]] = {}  # what `route` has found out; forgotten when a binding changes
+        self.routes: dict[str, Any] = {}  # what whoever asks has found out about a routing key; forgotten when a binding changes
 
     def bind(self, queue: str, pattern: str | Mapping[str, Any] = "#") -> None:
         """Let a queue receive what the pattern covers; for headers, what the arguments cover. Binding twice is binding once.
 
         Raises WiringError for a pattern where arguments are needed or the reverse, ArgumentError for an x-match that is none.
         """
-        if isinstance(pattern, Mapping) != (self.kind == "headers"):
+        if not isinstance(pattern, Mapping if self.kind == "headers" else str):
             raise WiringError(
                 f"bind={pattern!r}: a headers exchange binds by arguments, as {{'format': 'pdf'}}; others by a pattern"
             )
-        if isinstance(pattern, Mapping):
+        if not isinstance(pattern, str):
             headers_match(pattern, {})
         if (pattern, queue) not in self.bindings:
             self.bindings.append((pattern, queue))
@@ -54,12 +54,8 @@ class Exchange:
         self.routes.clear()
 
     def route(self, key: str, headers: Mapping[str, Any] = NOTHING) -> tuple[str, ...]:
-        """The names of the queues that a message reaches, each once. A routing key seen before costs one dictionary lookup."""
+        """The names of the queues that a message reaches, each once."""
         if self.kind == "headers":
             return tuple(dict.fromkeys(queue for arguments, queue in self.bindings if headers_match(arguments, headers)))
-        names = self.routes.get(key)
-        if names is None:
-            covers = COVERS[self.kind]
-            found = [queue for pattern, queue in self.bindings if pattern == key or covers(pattern, key)]
-            names = self.routes[key] = tuple(dict.fromkeys(found)) if len(found) > 1 else tuple(found)
-        return names
+        covers = COVERS[self.kind]
+        return tuple(dict.fromkeys([queue for pattern, queue in self.bindings if pattern == key or covers(pattern, key)]))

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 Route = tuple[list[Queue], str, bool]  # the queues, how a row names them, whether all is as usual
 
 
-class Down(dict[tuple[str, ...], Route]):
+class Down(dict[str, Route]):
     """The routes of a broker that is down: none, and nothing is as usual."""
 
-    def get(self, names: object, default: object = None) -> Any:
+    def get(self, type: object, default: object = None) -> Any:
         """No queue, whatever is asked for."""
         return [], "", False
 
@@ -55,15 +55,14 @@ class Broker(BrokerQueues):
         super().__init__(lab, name, exchange, ack_timeout, delivery_limit, default_queue_type)
         self.inline, self.alternate = inline, alternate
         self._pending = lab.pending
-        self._routes: dict[tuple[str, ...], Route] = {}  # by the names of the queues
+        self._routes: dict[str, Route] = self.exchange.routes  # by event type
         self.blocked = {}
         if alternate is not None:
             self._promised.add(alternate)
 
     def accept(self, event: Event, since: int, confirm: Waiter | None = None) -> None:
         """Take an event: route it, then see who can have it."""
-        names = self.exchange.routes.get(event.type) or self.exchange.route(event.type, event.extensions)
-        queues, note, plain = self._routes.get(names) or self._find(names)
+        queues, note, plain = self._routes.get(event.type) or self._find(event)
         if not plain:
             self._take(event, since, confirm, queues)
             return
@@ -75,11 +74,13 @@ class Broker(BrokerQueues):
         for queue in queues:
             self.push(queue)
 
-    def _find(self, names: tuple[str, ...]) -> Route:
-        """The queues of these names; whether all is as usual: there is one, none has arguments, and nobody waits to publish."""
+    def _find(self, event: Event) -> Route:
+        """The queues that an event goes to; whether all is as usual: there is one, none has arguments, and nobody waits to publish."""
+        names = self.exchange.route(event.type, event.extensions)
         queues = [self.queues[name] for name in names]
-        plain = bool(names) and not self.blocked and not any(isinstance(queue, Declared) for queue in queues)
-        found = self._routes[names] = queues, " ".join(names), plain
+        found = queues, " ".join(names), bool(names) and not self.blocked and Declared not in map(type, queues)
+        if self.exchange.kind != "headers":
+            self._routes[event.type] = found
         return found
 
     def _take(self, event: Event, since: int, confirm: Waiter | None, queues: list[Queue], leg: str = "publish") -> None:
@@ -96,7 +97,8 @@ class Broker(BrokerQueues):
         if event.source in self.blocked:
             self.blocked[event.source].append(message)
         elif full:
-            self.blocked[event.source], self._routes = deque([message]), {}
+            self.blocked[event.source] = deque([message])
+            self.exchange.routes.clear()
             self.add(ns, "hold", f"{event.source}>{self.name}", "", event, 0, since, f"{full} is full")
         else:
             self._enter(*message)
@@ -116,8 +118,8 @@ class Broker(BrokerQueues):
     def _let_go(self, source: str) -> None:
         """A publisher has nothing left that waits."""
         self.add(self.kernel.ns, "release", f"{source}>{self.name}", "", None)
-        if not self.blocked and self.up:
-            self._routes = {}
+        if not self.blocked:
+            self.exchange.routes.clear()
 
     def _enter(self, event: Event, since: int, confirm: Waiter | None, queues: list[Queue], leg: str = "publish") -> None:
         """Put an event into its queues, but for those that refuse it."""
@@ -252,7 +254,7 @@ class Broker(BrokerQueues):
         """The broker is back; its consumers connect again, one hop later."""
         if self.up:
             return
-        self.up, self._routes = True, {}
+        self.up, self._routes = True, self.exchange.routes
         self.add(self.kernel.ns, "restart", self.name, self.name, None)
         for instance in self._instances():
             self.kernel.later(self.network.hop, self._connect, instance)
@@ -266,10 +268,10 @@ class Broker(BrokerQueues):
         """like="in-process": handlers run inside the publisher's own call, one after the other; what one raises comes out of it,
         and those behind it do not hear of the event.
         """
-        queues = [self.queues[name] for name in self.exchange.route(event.type)]
+        queues, note, _ = self.exchange.routes.get(event.type) or self._find(event)
         for queue in queues:
             queue.put(event)
-        self.add(self.kernel.ns, "publish", self.name, event.source, event, 0, self.kernel.ns, " ".join(q.name for q in queues))
+        self.add(self.kernel.ns, "publish", self.name, event.source, event, 0, self.kernel.ns, note)
         deliveries = []
         for queue in queues:  # all at once, before another publisher's event can come between
             if delivery := queue.next():  # else nobody is up: it waits in the queue

@@ -349,7 +349,8 @@ class Lab(World):
 
     def _due(self) -> int:
         """How much is left to do at the present instant: it falls while a great deal that falls together is worked off."""
-        return len(self.kernel._ready) + sum(entry[0] <= self.kernel.ns for entry in self.kernel.heap)
+        heap, ns = self.kernel.heap, self.kernel.ns
+        return len(self.kernel._ready) + (sum(entry[0] <= ns for entry in heap) if heap and heap[0][0] <= ns else 0)
 
     def _check_outside(self, what: str) -> None:
         """Raise WiringError for a call that comes from inside a run."""

@@ -15,6 +15,8 @@ from edakit.sim.kernel import Kernel
 from edakit.trace import Trace, service_of
 from edakit.units import SECOND, nanoseconds
 
+Quick = Callable[[Callable[..., object], tuple[Any, ...]], None]
+
 HOP = SECOND // 1000  # one way between two nodes; without any delay every system looks first in, first out
 
 
@@ -26,17 +28,17 @@ class Network:
         self.faults: list[Faults] = []
         self.about: Event | None = None  # what the draws of faults are about at the moment
         self.disturbed = False
-        self.quick: Callable[[Callable[..., object], tuple[Any, ...]], None] | None = self._undisturbed()
+        self.quick: Quick | None = self._undisturbed()
         self._holds: dict[tuple[str, str], list[tuple[str, str, tuple[Any, ...]]]] = {}  # link named -> source, target, message
         self._cuts: list[tuple[str, str]] = []
         self._last: dict[tuple[str, str], int] = {}  # link -> latest arrival so far
         self._spent: dict[int, int] = {}  # fault -> how often it has struck
 
-    def _undisturbed(self) -> Callable[[Callable[..., object], tuple[Any, ...]], None]:
+    def _undisturbed(self) -> Quick:
         """A message as long as nothing can go wrong: kernel.later, written out, since nothing in a run is called more often."""
         kernel, heap, hop = self.kernel, self.kernel.heap, self.hop
 
-        def quick(arrive: Callable[..., object], args: tuple[Any, ...]) -> None:
+        def quick(arrive: "Callable[..., object]", args: "tuple[Any, ...]") -> None:  # in quotes: not made for each lab
             kernel.seq = number = kernel.seq + 1
             heappush(heap, (kernel.ns + hop, number, arrive, args))
 

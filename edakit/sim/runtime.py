@@ -245,8 +245,11 @@ class SimContext:
             return event
         kernel, network = lab.kernel, lab.network
         task, ticket = kernel.current, kernel.ticket()
-        network.send("publish", instance.name, outlet.name, event, outlet.accept, event, kernel.ns, (instance.name, task, ticket))
-        if network.disturbed:
+        message = event, kernel.ns, (instance.name, task, ticket)
+        if quick := network.quick:
+            quick(outlet.accept, message)
+        else:
+            network.send("publish", instance.name, outlet.name, event, outlet.accept, *message)
             kernel.timer(PATIENCE, task, ticket)
         confirm = await kernel.park("the broker's confirm")
         if confirm is not True:

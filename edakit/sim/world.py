@@ -110,7 +110,7 @@ class World:
 
         Raises ClosedError, or PayloadError for a type, key or data that an event cannot have.
         """
-        if self.closed or key.__class__ is not str or type.__class__ is not str or not type:
+        if self.closed or (key.__class__ is not str and key is not None) or type.__class__ is not str or not type:
             key = self._check(type, key)
         entity, verb = split(type)
         stem = type if key is None else f"{entity}-{key}{verb}"
@@ -183,8 +183,10 @@ class World:
             if refused:
                 self.unconfirmed(event, since, source, task, ticket)
             return
-        self.network.send("confirm", home, source, event, self.kernel.wake, task, ticket, refused or True)
-        if self.network.disturbed:  # since the message left, perhaps: then its sender has no time limit yet
+        if quick := self.network.quick:
+            quick(self.kernel.wake, (task, ticket, refused or True))
+        else:  # disturbed since the message left, perhaps: then its sender has no time limit yet
+            self.network.send("confirm", home, source, event, self.kernel.wake, task, ticket, refused or True)
             self.unconfirmed(event, since, source, task, ticket)
 
     def paced(self, count: int, rate: float, action: Callable[..., object], *args: Any) -> int:
