@@ -24,8 +24,8 @@ class QueueState:
     ready: list[tuple[Event, int]] = field(default_factory=list)
     unacked: dict[int, tuple[Event, int, str]] = field(default_factory=dict)  # tag -> event, count, consumer
     dead: list[Event] = field(default_factory=list)
-    arguments: dict[str, Any] = field(default_factory=dict, compare=False)  # of a declared queue; that keeps messages by these:
-    orders: list[tuple[int, int]] = field(default_factory=list, compare=False, repr=False)  # beside ready: minus priority, number
+    arguments: dict[str, Any] = field(default_factory=dict, compare=False)  # of a declared queue
+    orders: list[tuple[int, int]] = field(default_factory=list, compare=False, repr=False)  # of what is back, or all if declared
     out: dict[int, tuple[int, int]] = field(default_factory=dict, compare=False, repr=False)  # beside unacked
     taken: int = field(default=0, compare=False, repr=False)
 
@@ -45,12 +45,14 @@ class QueueState:
         self.ready.insert(n, (event, count))
 
     def give_back(self, tag: int) -> None:
-        """What was out is ready again: at the front; in a classic declared queue where it was, in a quorum queue behind the returned."""
+        """What was out is ready again where it was; in a quorum queue behind what is back already."""
         event, count, _ = self.unacked.pop(tag)
+        order = self.out.pop(tag, (0, tag))
         if not self.arguments:
-            self.ready.insert(0, (event, count))
+            n = bisect(self.orders, order)
+            self.orders.insert(n, order)
+            self.ready.insert(n, (event, count))
             return
-        order = self.out.pop(tag)
         if self.arguments["type"] == "quorum":
             self.taken += 1
             order = (-RETURNED, self.taken)
@@ -64,7 +66,7 @@ class QueueState:
 
     def restart(self) -> None:
         """The broker has crashed: what was out is back, what is not durable is gone."""
-        for tag in list(self.unacked) if self.arguments else reversed(list(self.unacked)):
+        for tag in list(self.unacked):
             self.give_back(tag)
         durable, quorum = self.arguments.get("durable", True), self.arguments.get("type") == "quorum"
         keep = [durable and (quorum or event.extensions.get("deliverymode") != 1) for event, _ in self.ready]
@@ -156,7 +158,7 @@ def _taken(queue: QueueState, row: Row) -> tuple[Event, int]:
     """The message of a row, out of those that wait: nearly always the first, but one that is delayed or blocked lets others pass."""
     ready, event = queue.ready, row.event
     first = next((n for n, (waiting, _) in enumerate(ready) if waiting is event or waiting == event), 0)
-    if queue.arguments:
+    if first < len(queue.orders):
         queue.out[row.tag] = queue.orders.pop(first)
     return ready.pop(first)
 
@@ -166,7 +168,8 @@ def _ack(state: State, row: Row) -> None:
     if row.tag > 0:
         del queue.unacked[row.tag]
     else:
-        queue.ready.remove((_some(row), -row.tag))
+        n = queue.ready.index((_some(row), -row.tag))
+        del queue.ready[n], queue.orders[n : n + 1]
 
 
 def _requeue(state: State, row: Row) -> None:

@@ -29,7 +29,7 @@ KINDS = {
     "handle": "the handler of `who` returned; it ran from `since`",
     "fail": "the handler of `who` raised; `note` is the error",
     "ack": "queue `place` forgets delivery `tag` (-n: the message was out no more, and waited again after n receives)",
-    "requeue": "delivery `tag` goes back to the front of queue `place`; `note` says why",
+    "requeue": "delivery `tag` goes back to its place in queue `place`, ahead of what was never out; `note` says why",
     "dead": "delivery `tag` is given up and kept among the dead letters of queue `place` (0: it was waiting); `note` says why",
     "discard": "delivery `tag` is thrown away (0: it was waiting, -1: the oldest dead letter); `note` says why",
     "declare": "queue `place` is declared; `note` is the JSON of its arguments",

@@ -398,3 +398,21 @@ def test_what_fails_among_many_is_given_back_at_once_and_a_lost_ack_brings_all_b
     assert len(lab.trace.where("drop")) == 1
     assert shop.depth("payment") == 0
     assert {row.event.key for row in lab.trace.where("ack")} == set("01234567")
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_all_instances_of_a_service_held_is_back_where_it_was_whoever_dies_first(whole):
+    """Source: rabbitmq.com/docs/confirms, consumer-nacks-requeue: to the original position, if possible."""
+    lab = Lab(1)
+    shop = deploy(lab, busy, instances=2, prefetch=3)
+    for n in range(8):
+        shop.publish("order.placed", {"order": n}, key=n)
+    lab.crash("payment.1", at=0.4)
+    lab.crash("shop" if whole else "payment.2", at=0.5)
+    lab.run()
+    assert [event.key for event, _ in shop.queues["payment"].ready] == [str(n) for n in range(8)]
+    assert lab.trace.state_at(lab.now).queues["shop/payment"].ready == list(shop.queues["payment"].ready)
+
+
+async def busy(order, ctx):
+    await ctx.sleep(1)

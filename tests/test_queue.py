@@ -28,6 +28,7 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.made = 0
         self.ready, self.out, self.dead, self.gone = [], {}, [], []  # (n, count), tag -> (n, count, consumer), n, n
+        self.first = {}  # n -> the tag of its first delivery since it was put
         self.consumers, self.closed = [], []
         self.queue = self.build()
 
@@ -60,6 +61,8 @@ class QueueMachine(RuleBasedStateMachine):
         assert delivery.redelivered == (count > 0)
         assert delivery.consumer in room
         assert delivery.tag not in self.out
+        if count == 0:
+            self.first[n] = delivery.tag
         self.out[delivery.tag] = (n, count + 1, delivery)
 
     @precondition(lambda self: self.out)
@@ -83,7 +86,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.closed.append(delivery)
         if requeue and (self.limit is None or count < self.limit):
             assert settled == "requeue"
-            self.ready.insert(0, (n, count))
+            ahead = sum(times > 0 and self.first[other] < self.first[n] for other, times in self.ready)
+            self.ready.insert(ahead, (n, count))
         elif self.dead_letter:
             assert settled == "dead"
             self.dead.append(n)
@@ -179,7 +183,7 @@ def test_consumers_with_room_take_turns():
     assert [delivery.consumer.name for delivery in drain(queue)] == ["a", "b", "a", "b"]
 
 
-def test_what_is_refused_comes_back_to_the_front_and_says_so():
+def test_what_is_refused_comes_back_ahead_of_what_was_never_out_and_says_so():
     queue = Queue("shop/payment")
     queue.join(Consumer("payment", 1))
     queue.put(event(1))
@@ -229,6 +233,27 @@ def test_what_a_lost_consumer_held_is_back_in_its_old_order():
         queue.nack(delivery)
     assert [e.key for e, _ in queue.ready] == ["0", "1", "2", "3"]
     assert queue.next() is None, "it gets nothing any more"
+
+
+def test_what_several_consumers_give_back_is_in_the_order_in_which_it_went_out():
+    """RabbitMQ: to its original position, if possible (rabbitmq.com/docs/confirms, consumer-nacks-requeue)."""
+    queue, one, other = Queue("shop/payment"), Consumer("payment.1", 2), Consumer("payment.2", 2)
+    queue.join(one)
+    queue.join(other)
+    for n in range(6):
+        queue.put(event(n))
+    assert [delivery.consumer.name[-1] for delivery in drain(queue)] == ["1", "2", "1", "2"]
+    for gone in (one, other):
+        for delivery in queue.leave(gone):
+            queue.nack(delivery)
+    assert [e.key for e, _ in queue.ready] == ["0", "1", "2", "3", "4", "5"]
+    third = Consumer("payment.3", 2)
+    queue.join(third)
+    first, second = drain(queue)
+    queue.nack(second)
+    queue.nack(first)
+    assert [e.key for e, _ in queue.ready] == ["0", "1", "2", "3", "4", "5"], "again, although their tags are new"
+    assert [delivery.count for delivery in drain(queue)] == [3, 3]
 
 
 def test_a_late_ack_of_what_was_given_back_is_stale_and_changes_nothing():

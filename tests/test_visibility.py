@@ -184,4 +184,14 @@ def test_of_two_copies_received_as_often_a_late_delete_takes_the_first_or_none()
     one, two = queue.receive(0), queue.receive(0)
     queue.lapse(one, 30)
     queue.lapse(two, 30)
-    assert (queue.delete(one), queue.delete(two), len(queue)) == ("stale", "late", 1)
+    assert (queue.delete(two), queue.delete(one), len(queue)) == ("stale", "late", 1)
+
+
+def test_what_comes_back_stands_in_the_order_of_the_first_receives():
+    queue = Queue("jobs")
+    for n in range(4):
+        queue.send(event(n), 0)
+    one, two, three = (queue.receive(0) for _ in range(3))
+    for each in (two, one, three):
+        queue.lapse(each, 30)
+    assert [message.event for message in queue.ready] == [event(n) for n in range(4)]

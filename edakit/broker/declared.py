@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from edakit.broker.queue import Consumer, Delivery, Queue, Settled, survives
+from edakit.broker.queue import Consumer, Delivery, Queue, survives
 from edakit.errors import PayloadError, WiringError, known
 from edakit.event import Event, Frozen
 from edakit.units import SECOND, nanoseconds
@@ -255,15 +255,11 @@ class Declared(Queue):
         """When the head will be too old; 0: never."""
         return self._marks[0].expires if self._marks else 0
 
-    def nack(self, delivery: Delivery, requeue: bool = True) -> Settled:
-        """As in every queue, but a message goes back to its old place, with the TTL it had."""
-        settled = super().nack(delivery, requeue)
-        if settled == "requeue":
-            self.ready.popleft()
-            self._insert(delivery.event, delivery.count, self._returned(delivery.mark))
-        return settled
+    def _return(self, delivery: Delivery) -> None:
+        """A message is ready again, with the TTL it had."""
+        self._insert(delivery.event, delivery.count, self._place_of(delivery.mark))
 
-    def _returned(self, mark: Mark) -> Mark:
+    def _place_of(self, mark: Mark) -> Mark:
         if self.arguments.type == "classic":
             return mark
         self._taken += 1
@@ -272,7 +268,7 @@ class Declared(Queue):
     def restart(self) -> None:
         """The broker starts again: a transient queue is empty, a durable one has its persistent messages; a quorum queue has all."""
         for held in self.unacked.values():
-            self._insert(held.event, held.count, self._returned(held.mark))
+            self._return(held)
         self.unacked.clear()
         self._turn.clear()
         self._standby.clear()

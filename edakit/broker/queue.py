@@ -7,11 +7,13 @@ Pure rules: no clock, no network, no chance. Whoever drives it makes one call, w
         ...                                 # carry it to delivery.consumer
     queue.ack(delivery)                     # then ask `next` again: somebody has room
 
-A message is in one place at a time: `ready` -> `unacked` -> gone (ack), back to the front (requeue), or `dead`.
+A message is in one place at a time: `ready` -> `unacked` -> gone (ack), back where it was (requeue), or `dead`.
 Sources: AMQP 0-9-1 basic.qos, basic.ack, basic.nack; https://www.rabbitmq.com/docs/confirms, /docs/consumers, /docs/quorum-queues.
 """
 
+from bisect import bisect
 from collections import deque
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Literal
 
 from edakit.event import Event
@@ -38,7 +40,8 @@ class Consumer:
 class Delivery:
     """One message handed to one consumer. `count`: how many times it has been delivered, this time included."""
 
-    __slots__ = ("consumer", "count", "event", "mark", "place", "queue", "tag")
+    __slots__ = ("consumer", "count", "event", "first", "mark", "place", "queue", "tag")
+    first: int  # the tag of the first delivery of the message; only of a later one
     mark: "Mark"  # only of a declared queue
 
     def __init__(self, queue: "Queue", tag: int, event: Event, count: int, consumer: Consumer) -> None:
@@ -56,7 +59,7 @@ class Delivery:
 
 
 class Queue:
-    """First in, first out; consumers with room take turns; what is refused comes back to the front.
+    """First in, first out; consumers with room take turns; what is refused comes back to its old place, ahead of what was never out.
 
     `limit` is how many times a message may be delivered: refused once more, it is dead. None: redelivered for ever, as a RabbitMQ
     classic queue does. (RabbitMQ's own x-delivery-limit counts returns, so its limit n allows n + 1 deliveries.)
@@ -69,6 +72,7 @@ class Queue:
         self.unacked: dict[int, Delivery] = {}  # by tag
         self.dead: list[Event] = []  # oldest first
         self._turn: list[Consumer] = []  # consumers with room, the next one first
+        self._returned: list[int] = []  # beside the head of `ready`, which is what came back: the tags it had at first
         self._tag = 0
 
     def __len__(self) -> int:
@@ -85,6 +89,8 @@ class Queue:
         (event, count), consumer = self.ready.popleft(), self._turn.pop(0)
         self._tag = tag = self._tag + 1
         self.unacked[tag] = delivery = Delivery(self, tag, event, count + 1, consumer)
+        if self._returned:
+            delivery.first = self._returned.pop(0)
         consumer.held += 1
         if consumer.held < consumer.prefetch:
             self._turn.append(consumer)
@@ -104,7 +110,7 @@ class Queue:
         return "ack"
 
     def nack(self, delivery: Delivery, requeue: bool = True) -> Settled:
-        """The message is not done: "requeue" puts it at the front; "dead" if told not to, or at the limit; or "stale".
+        """The message is not done: "requeue" puts it where it was; "dead" if told not to, or at the limit; or "stale".
 
         A queue without dead letters says "discard" for "dead", and the message is gone (RabbitMQ without a dead-letter exchange).
         """
@@ -115,8 +121,15 @@ class Queue:
                 return "discard"
             self.dead.append(delivery.event)
             return "dead"
-        self.ready.appendleft((delivery.event, delivery.count))
+        self._return(delivery)
         return "requeue"
+
+    def _return(self, delivery: Delivery) -> None:
+        """A message is ready again, in the order in which messages went out for the first time (rabbit_variable_queue.erl, requeue)."""
+        first: int = getattr(delivery, "first", delivery.tag)
+        n = bisect(self._returned, first)
+        self._returned.insert(n, first)
+        self.ready.insert(n, (delivery.event, delivery.count))
 
     def letters(self, now: int = 0) -> list[Event]:
         """The dead letters, oldest first."""
@@ -132,10 +145,12 @@ class Queue:
 
     def restart(self) -> None:
         """The broker starts again: nobody is subscribed, what was out is ready, and only persistent messages are left."""
-        back = [(held.event, held.count) for held in self.unacked.values()]
+        for held in self.unacked.values():
+            self._return(held)
         self.unacked.clear()
         self._turn.clear()
-        self.ready = deque(entry for entry in (*back, *self.ready) if survives(entry[0]))
+        kept = [survives(event) for event, _ in self.ready]
+        self.ready, self._returned = deque(compress(self.ready, kept)), list(compress(self._returned, kept))
         self.dead = [event for event in self.dead if survives(event)]
 
     def join(self, consumer: Consumer) -> None:

@@ -4,7 +4,7 @@
     queue.send(event, now=0)
     delivery = queue.receive(now=0)         # out of sight until 30
     queue.delete(delivery)                  # done; else, at its deadline:
-    queue.lapse(delivery, now=30)           # back at the front
+    queue.lapse(delivery, now=30)           # back where it was
 
 Nothing here notices that a consumer died: the deadline is all there is. A FIFO queue holds back what stands behind a message of the same
 group that is out, or not visible yet. Pure rules; times are numbers of one unit (the defaults are seconds). The targets of an event bus
@@ -35,10 +35,11 @@ Fate = Literal["deliver", "dead", "discard"]
 class Message:
     """What a queue keeps of an event. `count`: receives so far; `mark`: for whoever sent it."""
 
-    __slots__ = ("count", "event", "group", "mark", "sent", "visible")
+    __slots__ = ("count", "event", "first", "group", "mark", "sent", "visible")
 
     def __init__(self, event: Event, sent: float, visible: float, group: str | None, mark: Any) -> None:
         self.event, self.sent, self.visible, self.group, self.mark, self.count = event, sent, visible, group, mark, 0
+        self.first = 0  # the tag of its first receive
 
 
 class Delivery:
@@ -140,6 +141,7 @@ class Queue:
             return Delivery(self, message, self._bury(message, now), 0, now, consumer)
         message.count += 1
         self._tag = tag = self._tag + 1
+        message.first = message.first or tag
         self.out[tag] = delivery = Delivery(self, message, "deliver", tag, now + self.visibility, consumer)
         return delivery
 
@@ -162,12 +164,16 @@ class Queue:
         return "late"
 
     def lapse(self, delivery: Delivery, now: float, wait: float = 0) -> Literal["requeue", "stale"]:
-        """A delivery has come to nothing: the message is at the front again, and visible after `wait` (ChangeMessageVisibility)."""
+        """A delivery has come to nothing: the message is back at its place, ahead of what was never received, and visible after `wait`
+        (ChangeMessageVisibility).
+        """
         if self.out.pop(delivery.tag, None) is None:
             return "stale"
         delivery.message.visible = now + wait
         heappush(self._hidden, now + wait)
-        self.ready.insert(0, delivery.message)
+        first = delivery.message.first
+        n = next((n for n, each in enumerate(self.ready) if not 0 < each.first < first), len(self.ready))
+        self.ready.insert(n, delivery.message)
         return "requeue"
 
     def give_up(self, delivery: Delivery, now: float) -> Literal["dead", "discard", "stale"]:
