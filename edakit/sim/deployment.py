@@ -1,10 +1,11 @@
 """A service where it runs, and how: the choices of `lab.deploy`, checked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edakit.delivery import Retry
-from edakit.errors import WiringError, known
+from edakit.errors import Mistake, WiringError, known
 from edakit.saga import Saga
 from edakit.service import Service
 from edakit.sim.buses import Bus
@@ -13,6 +14,7 @@ from edakit.units import nanoseconds
 
 if TYPE_CHECKING:
     from edakit.sim.database import Database
+    from edakit.sim.topic import Topic
     from edakit.sim.world import Home, Outlet, World
 
 
@@ -37,6 +39,8 @@ class Deployment:
     filter: Any = None
     isolation: str = "read_uncommitted"
     saga: Saga | None = None
+    retry_topics: Sequence[float] = ()
+    letters: "Topic | None" = None  # on a stream: where to write what is given up
 
     @property
     def transactional(self) -> bool:
@@ -44,13 +48,20 @@ class Deployment:
         producer = getattr(self.outlet, "producers", {}).get(self.service.name)
         return producer is not None and producer.transactional
 
+    def begin(self, instances: int) -> None:
+        """Start so many instances: payment, or payment.1, payment.2, ..."""
+        name = self.service.name
+        self.lab.deployments[name] = self
+        try:
+            for each in [name] if instances == 1 else [f"{name}.{n + 1}" for n in range(instances)]:
+                self.lab.instances[each] = self.home.start(self, each)
+        except Mistake:
+            del self.lab.deployments[name]
+            raise
+
     def __post_init__(self) -> None:
-        for name, value in (
-            ("prefetch", self.prefetch),
-            ("concurrency", self.concurrency),
-            ("ack_every", self.ack_every),
-            ("delivery_limit", self.delivery_limit),
-        ):
+        for name in ("prefetch", "concurrency", "ack_every", "delivery_limit"):
+            value = getattr(self, name)
             if not (isinstance(value, int) and value >= 1) and (name, value) != ("delivery_limit", None):
                 raise WiringError(f"{name}={value!r}: 1 or more")
         if self.saga and not self.saga.steps:
@@ -77,6 +88,13 @@ class Deployment:
             raise WiringError(
                 f"ack_every={self.ack_every}: on a broker, at most prefetch={self.prefetch}, and with commit='after'"
             )
+        if self.retry_topics:
+            shared = getattr(self.home, "shared", True) if isinstance(self.retry_topics, (tuple, list)) else True
+            if shared is True or (shared and self.group in shared) or self.saga or self.transactional:
+                raise WiringError(
+                    f"retry_topics={self.retry_topics!r}: a tuple of seconds, for a consumer group on a stream, without transactions. "
+                    "Elsewhere what fails holds up nobody (and a queue can wait: shop.queue(name, message_ttl=5)); a saga has step(retry=)"
+                )
         if self.on_error not in ("requeue", "reject"):
             raise WiringError(known("on_error", self.on_error, ["requeue", "reject"]))
         if self.isolation not in ISOLATIONS:

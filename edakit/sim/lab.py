@@ -12,14 +12,14 @@ anything. The same seed and the same calls give the same trace, byte for byte.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 from edakit.chance import Duration, draw
 from edakit.delivery import Retry
-from edakit.errors import DurationError, Livelock, Mistake, WiringError, known
+from edakit.errors import DurationError, Livelock, WiringError, known
 from edakit.presets import settings
 from edakit.saga import Saga, SagaLog
 from edakit.service import Service, checked_name
@@ -32,6 +32,7 @@ from edakit.sim.faults import Crash, Fault, Faults, Hold, Partition, PowerCut, p
 from edakit.sim.kernel import FOREVER
 from edakit.sim.replicated import OPTIONS as COPIES
 from edakit.sim.replicated import ReplicatedStream
+from edakit.sim.reprocessing import reprocess
 from edakit.sim.runtime import IDLE
 from edakit.sim.sagas import Orchestrator
 from edakit.sim.server import Server
@@ -114,6 +115,7 @@ class Lab(World):
         db: Database | None = None,
         publishes: Broker | Stream | Bus | None = None,
         retry: Retry | None = None,
+        retry_topics: Sequence[float] = (),
         delivery_limit: int | None = None,
         dead_letter: bool | str = True,
         on_error: str = "requeue",
@@ -131,6 +133,9 @@ class Lab(World):
         (dead_letter=False: thrown away; a name: sent to that queue). commit: "after" or "before" the handler (the ack of a broker, the
         offset of a stream), or, on a stream, seconds between auto-commits. ack_every: on a broker, one ack for so many. filter: on a bus,
         a content pattern or filter policy besides the event types. isolation: on a stream, "read_committed" (nothing open or aborted).
+        retry_topics: on a stream, seconds after which what failed is tried again, once each, by readers of their own (payment-retry-1, ...,
+        with a ctx.state of their own) on topics of their own (orders-payment-retry-1, ...), and at last a letter in orders-payment-dlt:
+        nothing waits for it, so the order of a key is lost. Without them dead_letter="name" writes what the group gives up to that topic.
         log: of a saga, an SQLite file of its own; what another process has left open in it is gone on with.
         Raises WiringError for a service that is deployed already, an `on` of another lab, or a log of other steps.
         """
@@ -143,32 +148,16 @@ class Lab(World):
         assert isinstance(plain, Service)
         many = 1000 if saga else 1  # runs of a saga wait most of the time: one orchestrator carries many
         deployment = Deployment(
-            lab=self,
-            service=plain,
-            home=on,
+            self, plain, on,
+            outlet=publishes if publishes is not None else None if isinstance(on, Server) else on,
             prefetch=prefetch if prefetch is not None else 500 if isinstance(on, Stream) else max(10, many),
             concurrency=concurrency if concurrency is not None else on.threads if isinstance(on, Server) else many,
-            group=group or plain.name,
-            db=db,
-            outlet=publishes if publishes is not None else None if isinstance(on, Server) else on,
-            retry=retry,
             delivery_limit=delivery_limit if delivery_limit is not None else getattr(on, "delivery_limit", None),
-            dead_letter=dead_letter,
-            on_error=on_error,
-            commit=commit,
-            ack_every=ack_every,
-            filter=filter,
-            isolation=isolation,
-            saga=saga,
-        )
-        self.deployments[plain.name] = deployment
-        try:
-            for n in range(instances):
-                name = plain.name if instances == 1 else f"{plain.name}.{n + 1}"
-                self.instances[name] = on.start(deployment, name)
-        except Mistake:
-            del self.deployments[plain.name]
-            raise
+            group=group or plain.name, db=db, retry=retry, retry_topics=retry_topics, dead_letter=dead_letter, on_error=on_error,
+            commit=commit, ack_every=ack_every, filter=filter, isolation=isolation, saga=saga,
+        )  # fmt: skip
+        for each in (deployment, *reprocess(self._build, deployment)):
+            each.begin(instances)
         if orchestrator:
             orchestrator.go_on(on)
         return deployment

@@ -4,8 +4,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edakit.event import Event
+from edakit.sim.coordinator import alarm
 from edakit.sim.kernel import Task
-from edakit.sim.runtime import IDLE
 from edakit.stream.producer import Batch, Line, Producer
 from edakit.units import nanoseconds
 
@@ -49,13 +49,8 @@ class Sender:
                 line.flying.remove(batch)
                 self._wake(batch, True)
             else:
-                self._watches[batch] = self.kernel.spawn(f"{self.name}'s request timeout", self._overdue, partition, batch)
-
-    async def _overdue(self, partition: int, batch: Batch) -> None:
-        """No answer in time: nobody knows whether the batch was written."""
-        self.kernel.timer(self.timeout, self.kernel.current, self.kernel.ticket())
-        await self.kernel.park(IDLE)
-        self._failed(partition, batch)
+                watch = f"{self.name}'s request timeout", alarm, self.kernel, self.timeout, self._failed, partition, batch
+                self._watches[batch] = self.kernel.spawn(*watch)
 
     def _arrive(self, partition: int, batch: Batch) -> None:
         """At the broker: write the batch, or say why not."""
@@ -101,7 +96,7 @@ class Sender:
         self._send(partition)
 
     def _failed(self, partition: int, batch: Batch, why: str = "") -> None:
-        """A batch comes again, after a pause; or it is given up: nobody knows then whether it was written."""
+        """No answer in time, or a no: a batch comes again, after a pause, or is given up. Then nobody knows whether it was written."""
         self._unwatch(batch)
         last = why == "fenced" or self.kernel.ns - batch.records[0][1] >= self.patience
         given_up = self.lines[partition].failed(batch, why, last)

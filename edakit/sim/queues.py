@@ -5,7 +5,7 @@ One change of a queue, then one row. What a lost delivery or a lost ack leaves u
 
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -30,13 +30,8 @@ class BrokerQueues(QueueHub):
 
     queues: dict[str, Queue]
     up = True
-    blocked: dict[
-        str, deque[Any]
-    ]  # by publisher, who goes on next first: what waits on its link for a queue with overflow="block"
-
-    def admit(self) -> None:
-        """Take of each publisher that waits its next message, if there is room."""
-        raise NotImplementedError
+    blocked: dict[str, deque[Any]]  # by publisher, who goes on next first: what waits on its link for a full queue
+    admit: Callable[[], None]  # takes of each of them the next message, if there is room
 
     def __init__(self, lab: "World", name: str, exchange: str, ack_timeout: float, limit: int | None, type: str) -> None:
         super().__init__(lab, name)

@@ -18,14 +18,7 @@ class Retention:
     """How long, how much and what of each key a stream keeps."""
 
     def __init__(
-        self,
-        age: float | None,
-        size: int | None,
-        most: int | None,
-        compact: bool,
-        delete_retention: float,
-        check: float,
-        segment: int,
+        self, age: float | None, size: int | None, most: int | None, compact: bool, tombstones: float, check: float, segment: int
     ) -> None:
         self.age = None if age is None else nanoseconds(age, "retention")
         for name, limit in (("retention_bytes", size), ("maxlen", most)):
@@ -33,8 +26,8 @@ class Retention:
                 raise ArgumentError(f"{name}={limit!r}: a whole number, 0 or more, or None")
         if not isinstance(segment, int) or segment < 1:
             raise ArgumentError(f"segment={segment!r}: records a segment, 1 or more")
-        nanoseconds(delete_retention, "delete_retention")
-        self.size, self.most, self.compact, self.delete_retention = size, most, compact, delete_retention
+        nanoseconds(tombstones, "delete_retention")
+        self.size, self.most, self.compact, self.delete_retention = size, most, compact, tombstones
         self.every = nanoseconds(check, "check")
         if self.every == 0:
             raise ArgumentError("check=0: seconds between two looks, more than 0")

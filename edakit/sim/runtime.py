@@ -89,7 +89,7 @@ class Instance:
                     try:
                         result = await handler(event.type)(event, SimContext(self, delivery, event))
                     except Exception as error:  # whatever a handler raises is part of the story
-                        settle(self, delivery, *await self._retried(delivery, began, error))
+                        settle(self, delivery, *await self.handle(delivery, began, error))
                     else:
                         write((kernel.ns, "handle", delivery.place, name, event, delivery.tag, began, ""))
                         settle(self, delivery, None, result)
@@ -99,20 +99,22 @@ class Instance:
             self.tasks[kernel.spawn(name, self._work)] = None
             raise
 
-    async def handle(self, delivery: Any) -> tuple[Exception | None, Any]:
-        """Run the handler once more than it fails, as the deployment allows; write how it went: (error, result)."""
-        event, began = delivery.event, self.kernel.ns
-        try:
-            result = await self.service.handler(event.type)(event, SimContext(self, delivery, event))
-        except Exception as error:
-            return await self._retried(delivery, began, error)
-        self.lab.trace.add(self.kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began)
-        return None, result
+    async def handle(self, delivery: Any, began: int = 0, error: Exception | None = None) -> tuple[Exception | None, Any]:
+        """Run the handler once more than it fails, as the deployment allows; write how it went: (error, result).
 
-    async def _retried(self, delivery: Any, began: int, error: Exception) -> tuple[Exception | None, Any]:
-        """A handler has raised: write it down, and try again as the deployment's policy says."""
+        With an error, the first try has been made, and this is how it ended.
+        """
         event, add, kernel, attempt, wait = delivery.event, self.lab.trace.add, self.kernel, 0, None
         while True:
+            if error is None:
+                began = kernel.ns
+                try:
+                    result = await self.service.handler(event.type)(event, SimContext(self, delivery, event))
+                except Exception as raised:  # as above
+                    error = raised
+                else:
+                    add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began)
+                    return None, result
             check_mistake(error, self.name)
             if isinstance(error, Refused):
                 add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began, f"refused: {error}")
@@ -124,14 +126,7 @@ class Instance:
             if wait is None:
                 return error, None
             await kernel.sleep(nanoseconds(wait))
-            began = kernel.ns
-            try:
-                result = await self.service.handler(event.type)(event, SimContext(self, delivery, event))
-            except Exception as again:  # as above
-                error = again
-            else:
-                add(kernel.ns, "handle", delivery.place, self.name, event, delivery.tag, began)
-                return None, result
+            error = None
 
     def retire(self) -> None:
         """End the workers that wait for a delivery: the lab is closing."""

@@ -3,6 +3,8 @@
 All members read all partitions, each at most `prefetch` records at once, and settle them one by one: what a handler has done is
 accepted, what it has failed on released (or, on_error="reject", given up). Nobody has to notice that a member is dead: its locks run out.
 
+What is given up is written to the dead-letter topic of the group, if it has one (KIP-1191).
+
 A group like that of Redis Streams has no such locks. What failed, or was in the hands of a member that died, stays pending until a member
 that has nothing else to do claims it, `claim_idle` seconds after it was handed out; or for ever.
 """
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from edakit.errors import Livelock, Refused, WiringError
 from edakit.sim.coordinator import alarm
+from edakit.sim.letters import letter
 from edakit.sim.runtime import Instance
 from edakit.stream.groups import ALL, Record
 from edakit.stream.share import Settle, SharePartition, State, entry_ids
@@ -133,7 +136,7 @@ class ShareGroup:
 
     def _settled(self, record: Record, who: str, how: Settle, since: int) -> None:
         part = self.parts[record.partition]
-        self._changed(part, record.tag, who, part.acknowledge(who, record.tag, how), since)
+        self._changed(part, record.tag, who, part.acknowledge(who, record.tag, how), since, record.count)
         if not part.flight:
             self._guard()
 
@@ -141,9 +144,15 @@ class ShareGroup:
         for offset, state in part.expire(self.kernel.ns, most):
             self._changed(part, offset, "", state)
 
-    def _changed(self, part: SharePartition, offset: int, who: str, state: State | None, since: int = 0) -> None:
+    def _changed(
+        self, part: SharePartition, offset: int, who: str, state: State | None, since: int = 0, count: int | None = None
+    ) -> None:
         """Write what has become of a record; others may have it now, or those that the window has kept back."""
         self._row(KINDS.get(state, "stale"), part, who, offset, since)
+        if state == "archived" and self.group in self.stream.letters and offset < part.log.end:
+            why = f"rejected by {who}" if who else "not settled in time"
+            event = letter(part.log.records[offset], part.log.place, offset, self.group, count or self.limit or 0, why)
+            self.stream.letters[self.group][0].accept(event, self.kernel.ns, (self.name, None, 0))
         if part.fenced and part.ready:
             self.wake()
 
@@ -187,15 +196,9 @@ class ShareGroup:
             ids = entry_ids(row.ns for row in self.stream.lab.trace.where("append", place=part.log.place))
             for offset, flight in part.flight.items():
                 if flight.member:
-                    rows.append({} if part.fenced else {"id": ids[offset]})
                     idle = (self.kernel.ns - flight.since) / SECOND
-                    rows[-1] |= {
-                        "partition": number,
-                        "offset": offset,
-                        "member": flight.member,
-                        "idle": idle,
-                        "deliveries": flight.count,
-                    }
+                    who = {"member": flight.member, "idle": idle, "deliveries": flight.count}
+                    rows.append({**({} if part.fenced else {"id": ids[offset]}), "partition": number, "offset": offset, **who})
         return rows
 
 

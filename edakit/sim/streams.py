@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from edakit.errors import Refused, WiringError, known
 from edakit.event import Event
 from edakit.sim.coordinator import Coordinator, Member, alarm
+from edakit.sim.letters import Forwarded, LetterTopic
 from edakit.sim.quota import ReadQuota
 from edakit.sim.retention import Retention
 from edakit.sim.runtime import Instance
 from edakit.sim.shares import ENDLESS, ShareGroup, endless
-from edakit.sim.topic import Topic
 from edakit.stream.assign import STRATEGIES
 from edakit.stream.groups import Group, Record
 from edakit.stream.partition import HASHES
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from edakit.sim.world import World
 
 
-class Stream(Topic):
+class Stream(LetterTopic):
     """Partitions, groups and their members."""
 
     def __init__(
@@ -223,8 +223,7 @@ class Stream(Topic):
         for record in list(member.batch):
             if commit == "before":
                 self._commit(group, record.partition, record.tag + 1, instance.name)
-            if not self.network.send("deliver", self.name, instance.name, record.event, member.receive, record):
-                self.kernel.later(self.network.hop * 10, self._again, member, record)
+            self._send(member, record)
 
     def _within(self, quota: ReadQuota, member: Member, numbers: list[int]) -> list[int]:
         """The partitions that a member may read now; where only others have something for it, it asks again as soon as it may."""
@@ -259,15 +258,14 @@ class Stream(Topic):
         self.add(self.kernel.ns, "reset", log.place, who, None, offset, 0, group.name)
         return offset
 
-    def _again(self, member: Member, record: Record) -> None:
-        """A fetch that was lost is asked for again."""
-        if record in member.batch and not self.network.send(
-            "deliver", self.name, member.instance.name, record.event, member.receive, record
-        ):
-            self.kernel.later(self.network.hop * 10, self._again, member, record)
+    def _send(self, member: Member, record: Record) -> None:
+        """Bring a record to its member; what is lost on the way is asked for again."""
+        args = "deliver", self.name, member.instance.name, record.event, member.receive, record
+        if record in member.batch and not self.network.send(*args):
+            self.kernel.later(self.network.hop * 10, self._send, member, record)
 
     def settle(self, instance: Instance, record: Record, error: Exception | None, result: Any) -> None:
-        """A record is handled: commit it. One that failed is tried again at once, and holds up those behind it; or is skipped."""
+        """A record is handled: commit it. One that failed is tried again at once, and holds up those behind it; or is given up."""
         member = self.members.get(instance.name)
         if member is None or record not in member.batch:  # the partition has a new reader: this result counts for nothing
             return
@@ -284,6 +282,9 @@ class Stream(Topic):
                     raise endless(record, error)
                 record.count += 1
                 instance.inbox.appendleft(record)
+                return
+            if instance.deployment.letters and not isinstance(error, Forwarded):
+                self.forward(instance, record, str(error))
                 return
             self.add(self.kernel.ns, "skip", record.place, instance.name, record.event, record.tag, 0, record.group)
         member.batch.remove(record)

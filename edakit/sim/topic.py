@@ -114,8 +114,8 @@ class Topic:
         if self.retention:
             self.retention.look(self)
         number = self.partition(event, self._sticky) if event.key is None else self.hash(event.key, len(self.logs))
-        log = self.logs[number]
-        self.add(self.kernel.ns, "append", log.place, event.source, event, log.append(event), since)  # as `write`, without a call
+        log, who = self.logs[number], (confirm and confirm[0]) or event.source  # forwarded, it is not of its source
+        self.add(self.kernel.ns, "append", log.place, who, event, log.append(event), since)  # as `write`, without a call
         if confirm:
             self.lab.confirm(self.name, event, since, *confirm)
         self.written(number)
