@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from edakit import Lab
 from edakit.evidence import Sweep
 from edakit.measure import Spread, spread
-from shop import pages
+from shop import pages, tokens
 
 
 def option(share: float, options: Sequence[str]) -> str:
@@ -52,4 +52,7 @@ MEDICINES = {
     "lower, lower, lower": "none of the three makes a fact travel faster",
     "lower, same, same": "doubles are another illness",
     "same, same, same": "a saga is one more step before the fact",
+}
+SCREENS = tokens.WHY | {
+    "50 %": "half of the screens would have to see the copy ahead first and then the one behind, in the few looks while they differ",
 }

@@ -1,4 +1,4 @@
-"""What the study page says of ordering, and what we make of it, for the evidence table of notebook 05."""
+"""What the study page says of ordering, and what we make of it: the evidence table and the predictions of notebook 05."""
 
 from shop.verdicts import Claim
 
@@ -24,4 +24,39 @@ ORDERING = {
         "wrong: an id says *seen before*, never *too late*",
         "any broker: publish version 2, then 1, each with an id of its own",
     ),
+}
+
+GAPLESS = "a hole would have to show it, and the last step of an order leaves none behind it"
+WHY: dict[str, dict[object, str]] = {  # what would have to be so for a wrong prediction, for each question
+    "door": {
+        "producer-retry": "losses would have to be far more frequent",
+        "redelivery": "far more than one in a hundred would have to fail, and what comes back would have to wait",
+        "retry-topic": "far more than one event in a hundred would have to go there",
+    },
+    "in flight": {
+        "0, 100, 400": "each loss would have to make four late",
+        "0, 50, 100": "every other loss would have to find nobody behind it, with two under way",
+    },
+    "keys": {
+        0: "that is order-42 alone: it stays on 0",
+        25: "that is consistent hashing",
+        100: "both remainders agree for one key in four",
+    },
+    "threads": {
+        "slow and right": "one thread would have to get nearly all keys",
+        "fast and wrong": "two threads would have to share a key",
+    },
+    "ids": {
+        "none": "an id would have to know of time",
+        "half": "half of the late events would have to have an id that was seen",
+    },
+    "steps": {
+        "none": "no step would have to come twice",
+        "version": "a late step would have to count for nothing",
+    },
+    "quiet": dict.fromkeys(("wait", "skip", "refetch"), GAPLESS),
+    "clerk": {
+        "10 ms": "the queue would have to stay empty",
+        "1 s": "the clerk would have to keep up nearly: it numbers 100 a second, and 200 come",
+    },
 }
