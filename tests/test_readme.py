@@ -28,29 +28,21 @@ def test_the_listings_run_one_after_the_other_and_end_as_their_comments_say():
     mail, parked = "print(shop.dead_letters('mail'))", "print(shop.depth('parked'))"
     lost, pending = "print(measure.lost_acked(lab.trace))", "print(jobs.pending('billing'))"
     billing, shelf = "print(orders.lag('billing'))", "print(lab.databases['shelf'].data)"
+    replaced, letter = "print(lab.trace.counts()['discard'])", "print(dict(letters[0].extensions))"
     first, *rest = LISTINGS
     said = [
-        first,
-        rest[0],
-        mail,
-        rest[1],
-        parked,
-        rest[2],
-        billing,
-        rest[3],
-        pending,
-        rest[4],
-        lost,
-        *rest[5:8],
-        shelf,
-        *rest[8:],
+        *(first, rest[0], mail, rest[1], parked, rest[2], replaced, rest[3], billing),
+        rest[4].replace("orders.dead_letters", "letters = orders.dead_letters").replace("[0].extensions", ""),
+        *(letter, rest[5], pending, rest[6], lost, *rest[7:10], shelf, *rest[10:]),
     ]
     shown = run("\n".join(said))
     assert shown.returncode == 0, shown.stderr
-    dead, depth, lag, pending, lost, shelf = shown.stdout.splitlines()[-6:]
+    dead, depth, replaced, lag, letter, pending, lost, shelf = shown.stdout.splitlines()[-8:]
     assert dead == "[<event order-13.placed.1>]"
     assert depth == "1"
+    assert replaced == "96"
     assert lag == "0"
+    assert letter == "{'origin': 'orders/0/0', 'group': 'mail', 'attempts': 3, 'error': 'no such street'}"
     assert pending.startswith("[{'id': '1-0', 'partition': 0, 'offset': 0, 'member': 'billing.1'")
     assert 0 < int(lost) < 100
     assert shelf == "{'tea': 899, 'seen/order-42.placed.1': True}"
