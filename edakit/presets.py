@@ -25,6 +25,7 @@ KAFKA: dict[str, tuple[Any, str, str]] = {
     "start": ("latest", "a new group reads what comes (auto.offset.reset)", "apache/kafka ConsumerConfig"),
     "session_timeout": (45, "seconds until a dead member is noticed (session.timeout.ms)", "apache/kafka ConsumerConfig"),
     "poll_timeout": (300, "seconds over a poll until a member is put out (max.poll.interval.ms)", "apache/kafka ConsumerConfig"),
+    "assignor": (None, "as RangeAssignor, but at once: name one for its protocol", "a choice of this kit; KIP-429"),
     "retention": (604_800, "seconds a record is kept (log.retention.hours, 168)", "apache/kafka ServerLogConfigs"),
     "check": (300, "seconds between two looks (log.retention.check.interval.ms)", "apache/kafka ServerLogConfigs"),
 }
@@ -53,7 +54,7 @@ PRESETS = {
     "rabbitmq-quorum": Preset(
         "broker",
         {
-            "delivery_limit": (21, "deliveries; x-delivery-limit is 20, of returns", "rabbitmq-server, rabbit_fifo.erl"),
+            "delivery_limit": (21, "deliveries; 20 may fail (reject, lost consumer)", "rabbitmq.com/docs/quorum-queues"),
             **RABBITMQ,
             "default_queue_type": ("quorum", "replicated: every message survives a restart", "rabbitmq.com/docs/quorum-queues"),
         },

@@ -48,7 +48,8 @@ class Arguments:
     type: "classic", or "quorum" (always durable, and every message in it too). message_ttl: seconds a message may wait.
     max_length: ready messages it holds; overflow says what happens to one more: the oldest goes ("drop-head"), the new one is refused
     ("reject-publish"), or its publisher waits ("block"). "conflate" needs no length: of each key the newest message waits, at the
-    place of the one before it. max_priority: priorities from 0 to this.
+    place of the one before it. max_priority: priorities from 0 to this. durable=False: empty after a restart of the broker (RabbitMQ
+    4.3 declares such a queue only for one connection alone, unless it is told otherwise).
     """
 
     type: str = "classic"

@@ -3,7 +3,7 @@
 Exchange types as in AMQP 0-9-1 (https://www.rabbitmq.com/docs/exchanges): `direct` compares the routing key with the binding
 key, `topic` matches patterns, `fanout` ignores the key, `headers` looks at the headers instead (see `headers_match`). A message
 reaches a queue once, however many bindings cover it. A message that no binding covers is dropped without a word: publishers who
-care must ask (mandatory).
+care must ask (mandatory). Left out: exchanges bound to exchanges.
 """
 
 from collections.abc import Callable, Mapping

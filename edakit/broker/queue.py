@@ -38,7 +38,10 @@ class Consumer:
 
 
 class Delivery:
-    """One message handed to one consumer. `count`: how many times it has been delivered, this time included."""
+    """One message handed to one consumer. `count`: how many times it has been delivered, this time included.
+
+    (In RabbitMQ only quorum queues count, in x-delivery-count; a classic queue says `redelivered`.)
+    """
 
     __slots__ = ("consumer", "count", "event", "first", "mark", "place", "queue", "tag")
     first: int  # the tag of the first delivery of the message; only of a later one
@@ -62,7 +65,8 @@ class Queue:
     """First in, first out; consumers with room take turns; what is refused comes back to its old place, ahead of what was never out.
 
     `limit` is how many times a message may be delivered: refused once more, it is dead. None: redelivered for ever, as a RabbitMQ
-    classic queue does. (RabbitMQ's own x-delivery-limit counts returns, so its limit n allows n + 1 deliveries.)
+    classic queue does; there a limit stands for a consumer that counts. (x-delivery-limit, of quorum queues, counts failures, so n allows
+    n + 1 deliveries: basic.reject and lost connections, and until RabbitMQ 4.3 basic.nack too. A handler that raises here is a failure.)
     """
 
     def __init__(self, place: str, limit: int | None = None, *, dead_letter: bool = True) -> None:

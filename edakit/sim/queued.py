@@ -2,6 +2,9 @@
 
 A consumer of SQS polls: its instances ask for as many messages as they have room for (`prefetch`), and a long poll waits at the queue.
 The queue hears nothing of a crash or a handler that raised: whatever is not deleted comes back when its visibility timeout ends.
+
+A standard queue here hands out what has waited longest, once. The real one promises neither (best-effort order, at least once): where that
+matters, let `Faults(reorder=, duplicate=)` do it. Source: Amazon SQS Developer Guide, standard queues, at-least-once delivery.
 """
 
 from collections.abc import Callable

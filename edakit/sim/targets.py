@@ -1,7 +1,8 @@
 """An event bus like EventBridge, and SNS with HTTP endpoints, in virtual time: a target is tried again until it takes an event.
 
 What a target has taken is its own affair when it is invoked as an "event" (a Lambda function, asynchronously): its crash or error loses
-it. Invoked by "request-response", it has taken an event when its handler is done, and an error is a try that failed.
+it. (Lambda tries an error twice more by itself, a minute and two minutes later: deploy with `retry=Retry(2, backoff=60, longest=120)`.)
+Invoked by "request-response", it has taken an event when its handler is done, and an error is a try that failed.
 """
 
 from dataclasses import replace

@@ -3,7 +3,9 @@
 Pure rules. `edakit.stream.rebalance` says when the partitions are dealt anew, and which of them change hands; whoever drives it gives
 them over one by one, with a row for each, and who gets one goes on from the committed offset.
 
-What was read and not committed is read again: at-least-once. (https://kafka.apache.org/documentation/#design_consumerposition)
+What was read and not committed is read again: at-least-once. (https://kafka.apache.org/documentation/#design_consumerposition) Where a
+group begins counts as committed here. (In Kafka a member that dies before the first commit of a group leaves nothing behind: with
+auto.offset.reset=latest the next one begins at the end, and what came between is not read.)
 """
 
 from edakit.errors import WiringError
