@@ -1,6 +1,7 @@
 """The database of a service in a file: the calls of the lab, and nothing lost that was committed."""
 
 import asyncio
+import itertools
 import random
 import signal
 import subprocess
@@ -85,6 +86,64 @@ def test_tasks_take_turns(db):
     assert asyncio.run(story()) == 20
 
 
+def test_neither_the_relay_nor_a_reader_sees_what_is_not_committed(db):
+    sent, seen = [], []
+
+    async def send(event):
+        sent.append(event.data["n"])
+
+    async def change(n, error=None):
+        async with db.transaction() as tx:
+            await tx.put("n", n)
+            tx.publish("n.made", {"n": n})
+            for _ in range(5):
+                await asyncio.sleep(0)
+                seen.append((await tx.get("n"), await db.get("n"), len({event.data["n"] for event in db.outbox()} | {*sent})))
+                await asyncio.sleep(0)
+            if error:
+                raise error
+
+    async def story():
+        await asyncio.gather(
+            *(change(n, RuntimeError() if n == 2 else None) for n in (1, 2, 3)), relaying(), return_exceptions=True
+        )
+        await db.relay(send)
+
+    async def relaying():
+        for _ in range(60):
+            await db.relay(send)
+            await asyncio.sleep(0)
+
+    asyncio.run(story())
+    assert set(seen) == {(1, None, 0), (2, 1, 1), (3, 1, 1)}
+    assert sent == [1, 3]
+
+
+def test_what_would_wait_for_itself_is_told_so(db):
+    async def inside(what):
+        async with db.transaction() as tx:
+            await tx.put("a", 1)
+            await what()
+
+    async def send(event):
+        pass
+
+    async def story():
+        async with db.transaction() as tx:
+            tx.publish("a.made")
+        for what in (lambda: db.put("a", 2), lambda: db.relay(send), lambda: db.transaction().__aenter__()):
+            with pytest.raises(WiringError, match="would wait for its end"):
+                await asyncio.wait_for(inside(what), 5)
+        assert await db.get("a") is None
+        over = db.transaction()
+        async with over:
+            pass
+        with pytest.raises(WiringError, match="make another"):
+            await over.__aenter__()
+
+    asyncio.run(story())
+
+
 def test_mistakes_say_what_to_do(db, tmp_path):
     async def outside():
         await db.transaction().put("tea", 1)
@@ -137,6 +196,115 @@ def test_the_lab_and_the_file_answer_alike(statements):
     asyncio.run(work(file))
     file.close()
     assert answers[:2] == answers[2:]
+
+
+BLOCKS = st.lists(
+    st.tuples(
+        st.lists(
+            st.one_of(
+                st.tuples(
+                    st.sampled_from(["put", "put", "get"]), st.sampled_from("ab"), st.integers() | st.none() | st.just([{"x": 1}])
+                ),
+                st.tuples(st.just("add"), st.sampled_from("cd"), st.integers(-3, 3)),
+                st.tuples(st.just("delete"), st.sampled_from("abcd")),
+                st.tuples(st.just("insert_once"), st.just("seen"), st.sampled_from([1, "1", "y"])),
+                st.tuples(
+                    st.just("publish"), st.sampled_from(["a.made", "b.made"]), st.integers() | st.none(), st.sampled_from("kl")
+                ),
+            ),
+            max_size=6,
+        ),
+        st.booleans(),
+    ),
+    max_size=4,
+)
+
+
+@given(BLOCKS)
+def test_the_transactions_of_the_lab_and_of_the_file_answer_and_publish_alike(blocks):
+    async def work(db, said):
+        for statements, fails in blocks:
+            try:
+                async with db.transaction() as tx:
+                    for name, *args in statements:
+                        answer = getattr(tx, name)(*args)
+                        said.append(tuple(answer)[1:2] + tuple(answer)[3:5] if name == "publish" else await answer)
+                    if fails:
+                        raise RuntimeError
+            except RuntimeError:
+                said.append("undone")
+            said.append([await db.get(key) for key in ("a", "b", "c", "d", "seen/1", "seen/y")])
+
+    in_lab, in_file, service = [], [], Service("worker")
+
+    @service.on("go")
+    async def handle(event, ctx):
+        await work(ctx.db, in_lab)
+
+    lab = Lab()
+    shop = lab.broker("shop")
+    lab.deploy(service, on=shop, db=lab.database("db"))
+    shop.publish("go")
+    lab.run()
+    file = Sqlite(":memory:")
+    asyncio.run(work(file, in_file))
+    assert in_file == in_lab
+    published = [(row.event.type, row.event.data, row.event.key) for row in lab.trace.where("publish", who="worker")]
+    assert [(event.type, event.data, event.key) for event in file.outbox()] == published
+    file.close()
+
+
+def test_two_processes_lose_no_update(tmp_path):
+    path = tmp_path / "shelf.db"
+    Sqlite(path).close()
+    add = (
+        "import asyncio, sys\nfrom edakit.real import Sqlite\nasync def main():\n    db = Sqlite(sys.argv[1])\n    for _ in range(40):\n"
+        "        async with db.transaction() as tx:\n            await tx.put('n', await tx.get('n', 0) + 1)\nasyncio.run(main())"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", add, str(path)]) for _ in range(2)]
+    assert [each.wait(timeout=60) for each in both] == [0, 0]
+    db = Sqlite(path)
+    assert asyncio.run(db.get("n")) == 80
+    db.close()
+
+
+RELAY = """
+import asyncio, os, sys
+from edakit.real import Sqlite
+async def main():
+    db, sent = Sqlite(sys.argv[1]), os.open(sys.argv[2], os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+    async def send(event):
+        os.write(sent, b"%d\\n" % event.data["n"])
+    print("up", flush=True)
+    await db.relay(send)
+asyncio.run(main())
+"""
+
+
+def test_a_relay_killed_between_sending_and_striking_off_sends_one_again_and_skips_none(tmp_path):
+    path, out, dice = tmp_path / "shelf.db", tmp_path / "sent", random.Random(5)
+    db = Sqlite(path)
+
+    async def fill():
+        async with db.transaction() as tx:
+            for n in range(1, 401):
+                tx.publish("n.made", {"n": n})
+
+    asyncio.run(fill())
+    kills = 0
+    while db.outbox(1):
+        relay = subprocess.Popen([sys.executable, "-c", RELAY, str(path), str(out)], stdout=subprocess.PIPE, text=True)
+        relay.stdout.readline()
+        if kills < 4:
+            time.sleep(dice.uniform(0.001, 0.02))
+            relay.kill()
+        kills += relay.wait(timeout=60) != 0
+        relay.stdout.close()
+    db.close()
+    sent = [int(line) for line in out.read_text().split()]
+    assert sorted(set(sent)) == list(range(1, 401))
+    assert all(after in (before, before + 1) for before, after in itertools.pairwise(sent))
+    assert len(sent) <= 400 + kills
 
 
 WRITER = """

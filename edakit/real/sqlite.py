@@ -8,7 +8,8 @@
     await db.relay(send)                                        # `send(event)` for what is in the outbox, in order, at least once
 
 Keys and JSON values; None is no value. A transaction is on disk when its block ends (write-ahead log, synchronous=FULL) and alone
-while it runs (BEGIN IMMEDIATE), which is stricter than the read committed of the lab.
+while it runs (BEGIN IMMEDIATE: serializable), which is stricter than the read committed of the lab. What it writes is seen by others,
+the relay among them, when it has ended.
 Several processes may use one file. Source: sqlite.org, Transaction and Write-Ahead Logging.
 """
 
@@ -31,8 +32,9 @@ class Sqlite:
         """Open the file, or make it. Raises ArgumentError if it is there and is something else."""
         self.path, self.source = str(path), source
         self._turn = asyncio.Lock()  # of the tasks that share this connection
+        self._holder: asyncio.Task[Any] | None = None  # the task that is in a transaction
         self._db = open_durable(
-            self.path,
+            path,
             "database of a service",
             """
             create table if not exists pairs (key text primary key, value text not null);
@@ -83,9 +85,20 @@ class Sqlite:
         while events := self.outbox():
             for event in events:
                 await send(event)
-                self._db.execute("delete from outbox where n = ?", [int(event.id.rpartition(".")[2])])
+                await self._take_turn()
+                try:
+                    self._db.execute("delete from outbox where n = ?", [int(event.id.rpartition(".")[2])])
+                finally:
+                    self._turn.release()
                 sent += 1
         return sent
+
+    async def _take_turn(self) -> None:
+        """Wait for the transactions of other tasks. Raises WiringError inside one of this task, which would wait for itself."""
+        if self._turn.locked() and self._holder is asyncio.current_task():
+            raise WiringError("this is inside a transaction, and would wait for its end: write with tx, and relay afterwards")
+        await self._turn.acquire()
+        self._holder = asyncio.current_task()
 
     def _event(self, n: int, type: str, data: Any, key: str | None) -> Event:
         entity, dot, verb = type.partition(".")
@@ -101,43 +114,58 @@ class SqliteTransaction:
     """Statements that are committed together, or not at all."""
 
     def __init__(self, database: Sqlite) -> None:
-        self._database, self._db, self._open = database, database._db, False
+        self._database, self._db, self._stage = database, database._db, "new"  # then open, then closed
+        self._changes: dict[str, Any] = {}
+        self._outbox: list[tuple[str, str, str | None]] = []
+        self._sent = 0  # the last number of the outbox so far
 
     async def __aenter__(self) -> Self:
-        await self._database._turn.acquire()
+        if self._stage != "new":
+            raise WiringError("this transaction has ended: make another with db.transaction()")
+        await self._database._take_turn()
         try:
             self._db.execute("begin immediate")
+            row = self._db.execute("select seq from sqlite_sequence where name = 'outbox'").fetchone()
         except BaseException:
             self._database._turn.release()
             raise
-        self._open = True
+        self._stage, self._sent = "open", row[0] if row else 0
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._open = False
+        self._stage = "closed"
         try:
-            self._db.execute("rollback" if error is not None else "commit")
+            if error is None:
+                self._write()
         finally:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
             self._database._turn.release()
 
+    def _write(self) -> None:
+        """Write it all down, in one go: no other task comes between."""
+        kept = [(key, json.dumps(thaw(value))) for key, value in self._changes.items() if value is not None]
+        gone = [(key,) for key, value in self._changes.items() if value is None]
+        self._db.executemany("insert or replace into pairs values (?, ?)", kept)
+        self._db.executemany("delete from pairs where key = ?", gone)
+        self._db.executemany("insert into outbox (type, data, key) values (?, ?, ?)", self._outbox)
+        self._db.execute("commit")
+
     def _check(self, key: str) -> None:
-        if not self._open:
+        if self._stage != "open":
             raise WiringError("a transaction writes inside its block only: async with db.transaction() as tx: await tx.put(...)")
         if not isinstance(key, str):
             raise PayloadError(f"key {key!r}: keys are strings")
 
     async def get(self, key: str, default: Any = None) -> Any:
         """The value of a key."""
-        return self._database._get(key, default)
+        value = self._changes[key] if key in self._changes else self._database._get(key)
+        return default if value is None else value
 
     async def put(self, key: str, value: Any) -> None:
         """Set a key. Raises PayloadError if the value is not JSON."""
         self._check(key)
-        text = json.dumps(thaw(freeze(value, key)))
-        if value is None:
-            self._db.execute("delete from pairs where key = ?", [key])
-        else:
-            self._db.execute("insert or replace into pairs values (?, ?)", [key, text])
+        self._changes[key] = freeze(value, key)
 
     async def delete(self, key: str) -> None:
         """Remove a key, if it is there."""
@@ -146,7 +174,7 @@ class SqliteTransaction:
     async def add(self, key: str, amount: float, where: Callable[[Any], bool] | None = None) -> bool:
         """Add to a number (0 if the key is new), if `where(old value)` holds. Says whether it did."""
         self._check(key)
-        old = self._database._get(key, 0)
+        old = await self.get(key, 0)
         if where is not None and not where(old):
             return False
         await self.put(key, old + amount)
@@ -154,13 +182,16 @@ class SqliteTransaction:
 
     async def insert_once(self, table: str, id: str) -> bool:
         """Insert an id into a table with a unique index: True only for the first to commit it."""
-        self._check(id)
-        return self._db.execute("insert or ignore into pairs values (?, 'true')", [f"{table}/{id}"]).rowcount > 0
+        key = f"{table}/{id}"
+        self._check(key)
+        if await self.get(key) is not None:
+            return False
+        await self.put(key, True)
+        return True
 
     def publish(self, type: str, data: Any = None, key: str | int | None = None) -> Event:
         """Put an event into the outbox: it leaves once the transaction is committed, crash or no crash."""
         self._check(type)
         key = None if key is None else str(key)
-        text = json.dumps(thaw(freeze(data)))
-        n = self._db.execute("insert into outbox (type, data, key) values (?, ?, ?)", [type, text, key]).lastrowid
-        return self._database._event(n or 0, type, data, key)
+        self._outbox.append((type, json.dumps(thaw(freeze(data))), key))
+        return self._database._event(self._sent + len(self._outbox), type, data, key)
