@@ -69,9 +69,15 @@ def test_the_wrong_ruler_reads_other_values_and_no_error():
 
 
 def test_a_number_used_twice_is_read_as_what_it_is_called_today():
-    data = wire.proto_bytes("42", 9.90, "SPRING")
-    assert wire.proto_read(data, {1: "order", 2: "total", 4: "coupon"}) == {"order": "42", "total": 9.90, "coupon": "SPRING"}
-    assert wire.proto_read(data, {4: "gift_note"}) == {"gift_note": "SPRING"}
+    protos, order = wire.protos(), {"order": "42", "total": 9.90, "coupon": "SPRING"}
+    data = protos.encode("orders", order, version=1)
+    assert protos.decode(data) == order
+    assert protos.decode(data, version=2) == {"order": "42", "total": 9.90, "gift_note": "SPRING"}
+    assert [(number, form) for _, number, form in wire.fields(data)] == [(1, 2), (2, 1), (4, 2)]
+    assert b"".join(piece for piece, _, _ in wire.fields(data)) == data[6:]
+    assert [row[-1] for row in wire.numbers(data).rows] == ["order", "total", "gift_note"]
+    with pytest.raises(ValueError, match="a number at byte 0"):
+        wire.fields(data[:6] + b"\x08\x01")
     assert wire.compiled(wire.NEW_PROTO) == "ok"
     assert "reserved number 4" in wire.compiled(wire.RESERVED)
 

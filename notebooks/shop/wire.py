@@ -1,6 +1,7 @@
-"""An order on the wire: bytes without names, read by the wrong ruler and by the right one; and a tag that is used twice."""
+"""An order on the wire: bytes without names, read by the wrong ruler and by the right one; and a number that is used twice."""
 
 import io
+import re
 import struct
 from typing import Any, NamedTuple
 
@@ -8,8 +9,10 @@ import fastavro
 from proto_schema_parser.ast import Field, Message, Reserved
 from proto_schema_parser.parser import Parser
 
+from edakit import table
 from edakit.errors import ArgumentError
 from edakit.schema import Registry
+from edakit.table import Table
 from shop.schemas import Schema, field, record
 
 TOTAL, TAX = field("total", "double"), field("tax", "double")
@@ -72,32 +75,41 @@ def unknown(registry: Registry) -> str:
 
 OLD_PROTO = 'syntax = "proto3"; message Order { string order = 1; double total = 2; string coupon = 4; }'
 NEW_PROTO = 'syntax = "proto3"; message Order { string order = 1; double total = 2; string gift_note = 4; }'
-TEXT, DOUBLE = 2, 1  # wire types: with a length before it, eight bytes
+FORMS = {0: "a number", 1: "eight bytes", 2: "its length, then that", 5: "four bytes"}  # what the last three bits of a tag say
 
 
-def proto_bytes(order: str, total: float, coupon: str) -> bytes:
-    """An order as a serializer with OLD_PROTO writes it: for each field its tag and wire type in one byte, then the value."""
-    texts = {1: order.encode(), 4: coupon.encode()}
-    parts = {tag: bytes([tag << 3 | TEXT, len(text)]) + text for tag, text in texts.items()}
-    return parts[1] + bytes([2 << 3 | DOUBLE]) + struct.pack("<d", total) + parts[4]
+def protos() -> Registry:
+    """A registry with both under "orders", in the strictest mode there is."""
+    registry = Registry("FULL_TRANSITIVE")
+    for proto in (OLD_PROTO, NEW_PROTO):
+        registry.register("orders", proto, "protobuf")
+    return registry
 
 
-def proto_read(data: bytes, names: dict[int, str]) -> dict[str, Any]:
-    """Read such bytes; `names` says what each tag is called today. A tag without a name is skipped."""
-    found: dict[str, Any] = {}
-    at = 0
+def fields(message: bytes) -> list[tuple[bytes, int, int]]:
+    """The fields of a Protobuf message in the wire format: their bytes, their number and their form; no schema is needed for that.
+
+    For messages whose tags and lengths are one byte each, and whose first type it is.
+    """
+    found, data, at = [], message[6:], 0  # after the magic byte, the id, and the index of the type
     while at < len(data):
-        tag, kind = data[at] >> 3, data[at] & 7
-        if kind == DOUBLE:
-            value, at = struct.unpack_from("<d", data, at + 1)[0], at + 9
-        elif kind == TEXT:
-            length = data[at + 1]
-            value, at = data[at + 2 : at + 2 + length].decode(), at + 2 + length
-        else:
-            raise ArgumentError(f"wire type {kind} at byte {at}: only text and doubles are read here")
-        if tag in names:
-            found[names[tag]] = value
+        form = data[at] & 7
+        if form not in (1, 2):
+            raise ArgumentError(f"{FORMS.get(form, 'form')} at byte {at}: only text and doubles are told apart here")
+        end = at + 9 if form == 1 else at + 2 + data[at + 1]
+        found.append((data[at:end], data[at] >> 3, form))
+        at = end
     return found
+
+
+def numbers(message: bytes, old: str = OLD_PROTO, new: str = NEW_PROTO) -> Table:
+    """The bytes of a message, field by field, and what each number is called in two schemas."""
+    names = [{int(number): name for name, number in re.findall(r"(\w+) = (\d+);", proto)} for proto in (old, new)]
+    rows = []
+    for data, number, form in fields(message):
+        called = {when: there.get(number, "-") for when, there in zip(("in version 1", "in version 2"), names, strict=True)}
+        rows.append({"bytes": data.hex(" "), "number": number, "form": FORMS[form], **called})
+    return table(rows)
 
 
 RESERVED = NEW_PROTO.replace("{ ", "{ reserved 4; ", 1)
