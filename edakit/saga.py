@@ -18,6 +18,7 @@ an SQLite file.
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -100,13 +101,12 @@ class Saga:
                 together.append(each)
                 if not each.beside:
                     break
-            pivot_there = next((each for each in together if each.pivot), None)
-            loose = next((each for each in together if not each.retriable and each is not pivot_there), None)
-            if pivot_there and loose:
-                raise HandlerError(
-                    f"saga {self.name}: {loose.name} is done at the same time as the pivot {pivot_there.name}, and if it fails there is "
-                    "no way back; make it retriable, or do it before or after the pivot"
-                )
+            for firm, loose in permutations(together, 2):
+                if firm.pivot and not loose.retriable:
+                    raise HandlerError(
+                        f"saga {self.name}: {loose.name} is done at the same time as the pivot {firm.name}, and if it fails there is no "
+                        "way back; make it retriable, or do it before or after the pivot"
+                    )
             self.steps.append(step)
             return action
 
