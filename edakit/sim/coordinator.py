@@ -24,6 +24,12 @@ class Member:
         self.watch: Task | None = None  # puts it out
         self.receive: Callable[[Record], object] = instance.receive  # where records are sent to
         self.came: dict[Record, bool] = {}  # of the batch: whether it has been passed on
+        self.passed: dict[tuple[int, int], int] = {}  # where it stands behind what it is never handed, by partition and position
+
+    def next(self, number: int) -> int:
+        """The offset to commit in a partition once all that was handed out is done."""
+        position = self.group.position[number]
+        return self.passed.get((number, position), position)
 
     def in_order(self, record: Record) -> None:
         """Pass a record on once those before it are here: a transaction commits its offset, and with it all before."""

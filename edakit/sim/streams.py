@@ -196,6 +196,7 @@ class Stream(LetterTopic):
         numbers = group.partitions_of(instance.name)
         if self.quota:
             numbers = self._within(self.quota, member, numbers)
+        member.passed = {}
         for number in numbers:
             log, position = self.logs[number], group.position[number]
             if position < log.start or position > log.end:
@@ -208,11 +209,11 @@ class Stream(LetterTopic):
                 member.batch.append(record)
                 self.add(self.kernel.ns, "fetch", log.place, instance.name, event, offset, 0, group.name)
             if part := self.transactions.parts.get(number):
-                group.position[number] = part.passed(group.position[number], instance.deployment.isolation)
+                member.passed[number, group.position[number]] = part.passed(group.position[number], instance.deployment.isolation)
         if every is not None:
             if instance.deployment.concurrency > 1:
                 self.kernel.later(member.next_commit - self.kernel.ns, self._poll_on, member, every)
-            owed = any(group.position[number] > group.committed[number] for number in group.partitions_of(instance.name))
+            owed = any(member.next(number) > group.committed[number] for number in group.partitions_of(instance.name))
             if owed and not member.batch:  # an idle consumer polls on, and so commits what it has done
                 self.kernel.later(member.next_commit - self.kernel.ns, self.poll_soon, member)
         if self.patience is not None and member.batch:
@@ -248,8 +249,8 @@ class Stream(LetterTopic):
         group, name = member.group, member.instance.name
         if not isinstance(member.instance.deployment.commit, str):
             for number in group.partitions_of(name):
-                if group.position[number] > group.committed[number]:
-                    self._commit(group, number, group.position[number], name)
+                if (offset := member.next(number)) > group.committed[number]:
+                    self._commit(group, number, offset, name)
 
     def _reset(self, group: Group, number: int, who: str) -> int:
         """The next record of a group is not there any more: it goes on where a new group would begin (auto.offset.reset)."""
@@ -290,7 +291,7 @@ class Stream(LetterTopic):
         member.batch.remove(record)
         if instance.deployment.commit == "after":
             unfinished = (each.tag for each in member.batch if each.partition == record.partition)  # in order
-            offset = next(unfinished, member.group.position[record.partition])
+            offset = next(unfinished, member.next(record.partition))
             if offset > record.tag:  # else one before it is not finished, and to commit past that would be to lose it in a crash
                 args = (member.group, record.partition, offset, instance.name, member)
                 self.network.send("ack", instance.name, self.name, record.event, self._commit, *args)
