@@ -16,8 +16,9 @@ from edakit.bus.visibility import RETENTION, Delivery, Queue
 from edakit.errors import Refused
 from edakit.event import Event
 from edakit.sim.buses import Bus
+from edakit.sim.coordinator import alarm
 from edakit.sim.hub import QueueHub
-from edakit.sim.runtime import IDLE, Instance
+from edakit.sim.runtime import Instance
 from edakit.units import SECOND, nanoseconds
 
 if TYPE_CHECKING:
@@ -41,29 +42,23 @@ class QueuedBus(QueueHub, Bus):
 
     def __init__(self, lab: "World", name: str) -> None:
         super().__init__(lab, name)
-        self._alarms: dict[Delivery, tuple[Task, int]] = {}  # what waits for the deadline of a delivery
+        self._alarms: dict[Delivery, Task] = {}  # what waits for the deadline of a delivery
 
     def hand(self, delivery: Delivery, instance: Instance, arrive: Callable[[Delivery], None]) -> bool:
         """Send a delivery to an instance, and let it lapse at its deadline. False: it was lost on the way."""
         self.add(self.kernel.ns, "deliver", delivery.place, instance.name, delivery.event, delivery.tag)
-        self.kernel.spawn(f"{delivery.place}: deadline", self._watched, delivery)
+        name, wait = f"{delivery.place}: deadline", max(0, round(delivery.deadline) - self.kernel.ns)
+        self._alarms[delivery] = self.kernel.spawn(name, alarm, self.kernel, wait, self._too_late, delivery)
         return self.network.send("deliver", self.name, instance.name, delivery.event, arrive, delivery)
 
-    async def _watched(self, delivery: Delivery) -> None:
-        """Wait for a deadline. A task with a timer, so that a deadline nobody waits for takes no time."""
-        if delivery.tag not in delivery.queue.out:
-            return
-        self._alarms[delivery] = me = self.kernel.current, self.kernel.ticket()
-        self.kernel.timer(max(0, round(delivery.deadline) - self.kernel.ns), *me)
-        in_time = await self.kernel.park(IDLE)
-        self._alarms.pop(delivery, None)
-        if not in_time:
-            self.lapsed(delivery)
+    def _too_late(self, delivery: Delivery) -> None:
+        del self._alarms[delivery]
+        self.lapsed(delivery)
 
     def unwatch(self, delivery: Delivery) -> None:
         """A delivery is closed: its deadline means nothing any more."""
-        if alarm := self._alarms.pop(delivery, None):
-            self.kernel.wake(*alarm, True)
+        if delivery in self._alarms:
+            self.kernel.cancel(self._alarms.pop(delivery))
 
     def lapsed(self, delivery: Delivery) -> None:
         """The deadline of a delivery has come."""

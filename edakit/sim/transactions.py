@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from edakit.errors import CallRefused, WiringError
 from edakit.event import Event
+from edakit.sim.coordinator import alarm
 from edakit.sim.kernel import Task
 from edakit.sim.producers import Sender
-from edakit.sim.runtime import IDLE
 from edakit.sim.world import PATIENCE
 from edakit.stream.producer import Batch
 from edakit.stream.transactions import Transactions
@@ -55,13 +55,11 @@ class Coordinator:
         """A record of a producer has been appended: it belongs to its transaction, which it may begin."""
         self.part(partition).write(sender.number, len(self.stream.logs[partition].records) - 1)
         if sender.number not in self._watches:
-            self._watches[sender.number] = self.kernel.spawn(f"{sender.name}'s transaction timeout", self._overdue, sender)
+            name, limit = f"{sender.name}'s transaction timeout", nanoseconds(sender.producer.transaction_timeout)
+            self._watches[sender.number] = self.kernel.spawn(name, alarm, self.kernel, limit, self._overdue, sender)
 
-    async def _overdue(self, sender: "Sender") -> None:
+    def _overdue(self, sender: "Sender") -> None:
         """The transaction has been open for too long: it is aborted, and its producer fenced."""
-        limit = nanoseconds(sender.producer.transaction_timeout)
-        self.kernel.timer(limit, self.kernel.current, self.kernel.ticket())
-        await self.kernel.park(IDLE)
         self._over[sender.name] = sender.number
         self.end(sender.number, sender.name, commit=False)
 
