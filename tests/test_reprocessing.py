@@ -233,6 +233,19 @@ async def nothing(order, ctx):
     """Nothing to do."""
 
 
+def test_letters_that_a_stream_without_a_leader_declines_stay_in_their_topic():
+    lab = Watched(1)
+    orders = lab.stream("orders", replicas=1)
+    lab.deploy(payment(poison={0}), on=orders, on_error="reject", dead_letter="parked")
+    orders.publish("order.placed", {"n": 0}, 0)
+    lab.run()
+    lab.crash("orders")
+    assert orders.redrive("payment") == 1
+    lab.run()
+    assert [row.note for row in lab.trace.where("decline")] == ["no leader"]
+    assert numbers(lab, "append", place="parked/0") == [0]
+
+
 def test_what_cannot_be_is_said():
     lab = Lab()
     shop, orders = lab.broker("shop"), lab.stream("orders")

@@ -170,10 +170,10 @@ class World:
 
     def unconfirmed(self, event: Event, since: int, source: str, task: Task | None, ticket: int) -> None:
         """Nobody will answer a publisher who waits since then."""
-        if task is None:
-            self.kernel.later(SECOND, self.relay, event)
-        else:
+        if task is not None:
             self.kernel.timer(max(0, since + PATIENCE - self.kernel.ns), task, ticket)
+        elif not source:  # an outbox; who has a name and no task does not wait
+            self.kernel.later(SECOND, self.relay, event)
 
     def confirm(
         self, home: str, event: Event, since: int, source: str, task: Task | None, ticket: int, refused: str = ""
