@@ -309,3 +309,11 @@ def test_targets_share_the_quota_in_turns_and_retries_count():
     assert len(sent) == 21
     with pytest.raises(ArgumentError, match="invocations=0"):
         lab.bus("none", like="eventbridge", invocations=0)
+
+
+@pytest.mark.parametrize("like", [like for like, preset in PRESETS.items() if preset.kind == "bus"])
+def test_a_bus_has_no_other_place_for_dead_letters(like):
+    lab = Lab(1)
+    with pytest.raises(WiringError, match="dead_letter='parked': bus events keeps dead letters itself: give True or False"):
+        lab.deploy(target("stock"), on=lab.bus("events", like=like), dead_letter="parked")
+    assert not lab.deployments

@@ -51,6 +51,10 @@ class Bus(Hub, Home):
         for name, value in usual.items():
             if name not in known and getattr(deployment, name) != value:
                 raise WiringError(f"{name}={getattr(deployment, name)!r}: bus {self.name} has no such thing")
+        if isinstance(deployment.dead_letter, str):
+            raise WiringError(
+                f"dead_letter={deployment.dead_letter!r}: bus {self.name} keeps dead letters itself: give True or False"
+            )
 
 
 class PubSubBus(Bus):

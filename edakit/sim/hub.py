@@ -67,7 +67,10 @@ class QueueHub(Hub):
         return letters
 
     def redrive(self, queue: str, *, rate: float = 1000) -> int:
-        """Send the dead letters of a queue back to its end, so many a second from now on; return how many there are."""
+        """Send the dead letters of a queue back to its end, so many a second from now on; return how many there are.
+
+        What was sent on to another queue (dead_letter="parked") stays there, for a service of that name to read and publish again.
+        """
         self.lab.check_open(f"redrive {queue!r}")
         found = self._queue(queue)
         return self.lab.paced(len(found.dead), rate, self._redrive_one, found)
