@@ -1,9 +1,13 @@
 """The registry: what may come next, ids, the bytes on the wire, and who still reads what."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edakit.errors import ArgumentError, EdakitError
+from edakit.event import freeze
 from edakit.schema import IncompatibleSchema, NotFramed, Registry
 
 
@@ -237,3 +241,66 @@ def test_under_a_transitive_mode_the_last_schema_reads_all_that_was_ever_written
         messages.append(registry.encode("orders", {"id": "1", "note": "x", "tax": 1, "n": 2}))
     for message in messages:
         registry.decode(message, version=len(registry.versions("orders")))
+
+
+def test_a_message_is_of_the_subject_that_its_reader_says():
+    registry = Registry("NONE")
+    for subject, schemas in (("orders", [order(), order(NOTE)]), ("refunds", [order(NOTE), order()])):
+        for schema in schemas:
+            registry.register(subject, schema)
+        registry.upcaster(subject, 1)(lambda data, subject=subject: {**data, "by": subject})
+    message = registry.encode("refunds", {"id": "1", "note": ""}, version=1)
+    assert registry.decode(message, subject="refunds") == {"id": "1", "note": "", "by": "refunds"}
+    assert [row["read"] for row in registry.usage("refunds")] == [1, 0]
+    assert registry.decode(message) == {"id": "1", "note": ""}, "the first subject that has this schema, as its last version"
+    registry.register("clicks", {"type": "object"}, "json")
+    with pytest.raises(LookupError, match=r"clicks has no schema with id 2; its ids: 3"):
+        registry.decode(message, subject="clicks")
+
+
+def test_a_subject_keeps_its_format_unless_nothing_is_looked_at():
+    registry = Registry()
+    registry.register("orders", order())
+    with pytest.raises(IncompatibleSchema, match="version 1 is avro, and this is json"):
+        registry.register("orders", {"type": "object"}, "json")
+    registry.set_mode("orders", "NONE")
+    registry.register("orders", {"type": "object"}, "json")
+    assert [each.format for each in registry.versions("orders")] == ["avro", "json"]
+
+
+def everything() -> tuple[Registry, list[bytes]]:
+    registry = Registry()
+    registry.register("orders", order(NOTE))
+    registry.register("clicks", {"type": "object"}, "json")
+    registry.register("shop", 'syntax = "proto3"; message A { string id = 1; } message B { int32 n = 1; }', "protobuf")
+    return registry, [
+        registry.encode("orders", {"id": "42", "note": "Grüße"}),
+        registry.encode("clicks", {"x": [1, 2]}),
+        registry.encode("shop", {"n": 5}, message="B"),
+    ]
+
+
+REGISTRY, MESSAGES = everything()
+
+
+@given(st.sampled_from(MESSAGES), st.integers(0, 30), st.binary(max_size=12))
+def test_bytes_that_were_cut_or_changed_are_data_or_an_error_in_a_sentence(message, at, other):
+    with contextlib.suppress(EdakitError):
+        REGISTRY.decode(message[: at + 5] + other)
+
+
+@pytest.mark.parametrize("indexes", [b"", b"\xff" * 9 + b"\x01", b"\xff" * 5000, b"\x04\x02"])
+def test_message_indexes_that_end_too_soon_or_count_too_far_are_refused_at_once(indexes):
+    with pytest.raises(ArgumentError, match=r"ends before it has said|no message named"):
+        REGISTRY.decode(b"\x00\x00\x00\x00\x03" + indexes)
+
+
+def test_what_is_no_bytes_is_not_framed():
+    with pytest.raises(NotFramed, match="a message is bytes"):
+        REGISTRY.decode("hello")
+
+
+def test_the_frozen_data_of_an_event_can_be_written_and_what_is_no_json_cannot():
+    assert REGISTRY.decode(REGISTRY.encode("clicks", freeze({"x": [1, {"y": []}]}))) == {"x": [1, {"y": []}]}
+    with pytest.raises(ValueError, match="no NaN"):
+        REGISTRY.encode("clicks", {"x": float("nan")})

@@ -53,9 +53,12 @@ def write(schema: Any, data: Any, references: Names) -> bytes:
 
 
 def read(wrote: Any, reads: Any, body: bytes, references: Names, reads_references: Names) -> Any:
-    """Data from binary Avro, as a reader with the schema `reads` sees it."""
+    """Data from binary Avro, as a reader with the schema `reads` sees it. Raises ArgumentError for bytes that are none of `wrote`."""
     writer, reader = Schema(_held(wrote), references).root, Schema(_held(reads), reads_references).root
-    found: Any = schemaless_reader(io.BytesIO(body), writer, reader)
+    try:
+        found: Any = schemaless_reader(io.BytesIO(body), writer, reader)
+    except (EOFError, ValueError, IndexError, TypeError, OverflowError) as error:
+        raise ArgumentError(f"{body[:16]!r} is not data of this schema: {type(error).__name__}: {error}") from None
     return found["data"]
 
 
@@ -107,14 +110,14 @@ class Comparison:
     def _fixed(self, reader: Any, writer: Any, where: str) -> Iterator[Difference]:
         yield from _names(reader, writer, where)
         if reader["size"] != writer["size"]:
-            message = f"the writer writes {writer['size']} bytes, the reader expects {reader['size']}"
+            message = f"the writer writes {writer['size']} bytes, the reader expects {reader['size']}: make a new type of it"
             yield Difference("fixed_size_mismatch", f"{where}/size", message)
 
     def _enum(self, reader: Any, writer: Any, where: str) -> Iterator[Difference]:
         yield from _names(reader, writer, where)
         unknown = [symbol for symbol in writer["symbols"] if symbol not in reader["symbols"]]
         if unknown and reader.get("default") not in reader["symbols"]:
-            message = f"the reader does not know {', '.join(unknown)}, and its enum has no default"
+            message = f"the reader does not know {', '.join(unknown)}, and its enum has no default: add them, or a default"
             yield Difference("missing_enum_symbols", f"{where}/symbols", message)
 
     def _record(self, reader: Any, writer: Any, where: str) -> Iterator[Difference]:

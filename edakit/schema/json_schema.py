@@ -16,6 +16,7 @@ from jsonschema.exceptions import best_match
 from jsonschema.validators import validator_for
 
 from edakit.errors import ArgumentError
+from edakit.event import freeze, thaw
 from edakit.schema.difference import Difference, Names
 from edakit.schema.json_nodes import ANYTHING, Document, Node, addresses, canonical
 
@@ -25,7 +26,8 @@ LOWER = {type: names.replace("max", "min").replace("Max", "Min") for type, names
 
 
 def write(schema: Any, data: Any, references: Names) -> bytes:
-    """Data as JSON. Raises ArgumentError for data that is not valid under the schema."""
+    """Data as JSON, lists of frozen data too. Raises ArgumentError for data that is not JSON, or not valid under the schema."""
+    data = thaw(freeze(data))
     validator = validator_for(schema, default=Draft7Validator)(schema, registry=addresses(schema, references)[0])
     if error := best_match(validator.iter_errors(data)):
         raise ArgumentError(f"{error.json_path}: {error.message}")
@@ -33,8 +35,11 @@ def write(schema: Any, data: Any, references: Names) -> bytes:
 
 
 def read(wrote: Any, reads: Any, body: bytes, references: Names, reads_references: Names) -> Any:
-    """Data from JSON, as it is: no schema is needed to read it."""
-    return json.loads(body)
+    """Data from JSON, as it is: no schema is needed to read it. Raises ArgumentError for bytes that are not JSON."""
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise ArgumentError(f"{body[:16]!r} is not JSON: {error}") from None
 
 
 def compare(old: Any, new: Any, old_references: Names, references: Names) -> list[Difference]:
@@ -99,7 +104,7 @@ class Comparison:
         before, after = old.raw.get("pattern"), new.raw.get("pattern")
         if after is not None and after != before:
             kind = "pattern_added" if before is None else "pattern_changed"
-            yield Difference(kind, "/pattern", f"text that was valid may not match {after!r}")
+            yield Difference(kind, "/pattern", f"text that was valid may not match {after!r}: keep the pattern as it was")
 
     def _number(self, old: Node, new: Node) -> Iterator[Difference]:
         before, after = old.raw.get("multipleOf"), new.raw.get("multipleOf")
@@ -107,7 +112,7 @@ class Comparison:
             kind = "added" if before is None else "changed" if Decimal(str(after)) % Decimal(str(before)) else "expanded"
             yield Difference(f"multiple_of_{kind}", "/multipleOf", f"not every number that was valid is a multiple of {after}")
         if new.raw.get("type") == "integer" and old.raw.get("type") != "integer":
-            yield Difference("type_narrowed", "", "was number, is integer")
+            yield Difference("type_narrowed", "", "was number, is integer: 1.5 was valid, leave it a number")
 
     def _const(self, old: Node, new: Node) -> Iterator[Difference]:
         if canonical(old.raw["const"]) != canonical(new.raw["const"]):
@@ -118,12 +123,12 @@ class Comparison:
         gone = [value for text, value in before.items() if text not in after]
         if gone:
             kind = "enum_array_narrowed" if after.keys() <= before.keys() else "enum_array_changed"
-            yield Difference(kind, "/enum", f"no longer allows {', '.join(map(repr, gone))}")
+            yield Difference(kind, "/enum", f"no longer allows {', '.join(map(repr, gone))}: keep what old data has")
 
     def _not(self, old: Node, new: Node) -> Iterator[Difference]:
         before, after = old.get("not"), new.get("not")
         if before and after and not self.fits(after, before):
-            yield Difference("not_type_extended", "/not", "forbids more than before")
+            yield Difference("not_type_extended", "/not", "forbids more than before: forbid no more than it did")
 
     def _combined(self, old: Node, new: Node) -> Iterator[Difference]:
         before, after = old.parts, new.parts
@@ -134,21 +139,19 @@ class Comparison:
             yield Difference("combined_type_changed", "", f"was {old.criterion}, is {new.criterion}")
             return
         if len(before) < len(after) and new.criterion == "allOf":
-            yield Difference("product_type_extended", "", "must obey more schemas than before")
+            yield Difference("product_type_extended", "", "must obey more schemas than before: take out the new one")
         if len(before) > len(after) and old.criterion != "allOf":
-            yield Difference("sum_type_narrowed", "", "has fewer alternatives than before")
+            yield Difference("sum_type_narrowed", "", "has fewer alternatives than before: keep those that old data has")
         pairs = [[n for n, part in enumerate(after) if self.fits(each, part)] for each in before]
         if matched(pairs) < min(len(before), len(after)):
-            yield Difference(
-                "combined_type_subschemas_changed", "", "some of its schemas go together with none of the other side"
-            )
+            yield Difference("combined_type_subschemas_changed", "", "some of its schemas go with none on the other side")
 
     def _object(self, old: Node, new: Node) -> Iterator[Difference]:
         before, after = old.named("properties"), new.named("properties")
         was, must = set(old.raw.get("required", ())), set(new.raw.get("required", ()))
         for name in before:
             if name in after and name in must - was and "default" not in after[name].raw:
-                yield Difference("required_attribute_added", f"/required/{name}", f"{name!r} may be missing in old data")
+                yield Difference("required_attribute_added", f"/required/{name}", f"{name!r} may be missing: do not require it")
         for name in {**before, **after}:
             path = f"/properties/{name}"
             if name not in after:
@@ -196,11 +199,11 @@ class Comparison:
             closed = [node is not None and node.type == "false" for node in (before, after)]
             open = [node is None or node.type in ANYTHING for node in (before, after)]
             if closed[1] and not closed[0]:
-                yield Difference(f"{stem}_{what}_removed", f"/{path}", f"further {what} are no longer allowed")
+                yield Difference(f"{stem}_{what}_removed", f"/{path}", f"further {what} are no longer allowed: leave it open")
             elif after is None or closed[0] or (stem == "unevaluated" and open[1] and before is not None):
                 continue
             elif open[0]:
-                yield Difference(f"{stem}_{what}_narrowed", f"/{path}", f"further {what} could be anything")
+                yield Difference(f"{stem}_{what}_narrowed", f"/{path}", f"further {what} could be anything: leave it open")
             elif before is not None:
                 yield from self.differences(before, after, f"/{path}")
 
@@ -210,7 +213,7 @@ class Comparison:
         for name, needed in lists[1].items():
             if extra := needed - lists[0].get(name, set()):
                 kind = "added" if name not in lists[0] else "extended" if needed >= lists[0][name] else "changed"
-                message = f"with {name!r} there must be {', '.join(sorted(extra))} now"
+                message = f"with {name!r} there must be {', '.join(sorted(extra))} now: ask for no more than before"
                 yield Difference(f"dependency_array_{kind}", f"/dependencies/{name}", message)
             elif name not in lists[0]:
                 yield Difference("dependency_array_added", f"/dependencies/{name}", "asks for nothing, but is a new rule")
@@ -219,12 +222,12 @@ class Comparison:
             if name in before:
                 yield from self.differences(before[name], after[name], f"/dependencies/{name}")
             else:
-                yield Difference("dependency_schema_added", f"/dependencies/{name}", f"with {name!r} there is a new rule")
+                yield Difference("dependency_schema_added", f"/dependencies/{name}", f"a new rule for {name!r}: leave it out")
 
     def _array(self, old: Node, new: Node) -> Iterator[Difference]:
         before, after = old.each_item, new.each_item
         if after and not before:
-            yield Difference("schema_added", "/items", "items could be anything")
+            yield Difference("schema_added", "/items", "items could be anything: leave them undescribed")
         elif after and before:
             yield from self.differences(before, after, "/items")
         for n in range(max(len(old.items), len(new.items))):
@@ -237,7 +240,7 @@ class Comparison:
                 yield from self._described("item", path, f"item {n}", old, new.items[n])
         yield from self._beyond(old, new, "items", "additionalItems")
         if new.raw.get("uniqueItems") and not old.raw.get("uniqueItems"):
-            yield Difference("unique_items_added", "/uniqueItems", "old data may hold an item twice")
+            yield Difference("unique_items_added", "/uniqueItems", "old data may hold an item twice: leave it out")
 
 
 def _limits(old: Node, new: Node) -> Iterator[Difference]:
@@ -249,9 +252,9 @@ def _limits(old: Node, new: Node) -> Iterator[Difference]:
                 continue
             stem = re.sub("([A-Z])", r"_\1", keyword).lower()
             if before is None:
-                yield Difference(f"{stem}_added", f"/{keyword}", f"was without a limit, is {after}")
+                yield Difference(f"{stem}_added", f"/{keyword}", f"was without a limit, is {after}: leave it out")
             elif sign * after < sign * before:
-                yield Difference(f"{stem}_{word}", f"/{keyword}", f"was {before}, is {after}")
+                yield Difference(f"{stem}_{word}", f"/{keyword}", f"was {before}, is {after}: keep it at {before}")
 
 
 def matched(pairs: list[list[int]]) -> int:

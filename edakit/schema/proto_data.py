@@ -80,7 +80,10 @@ def read(wrote: str, reads: str, body: bytes, references: Names, reads_reference
     Raises ArgumentError for bytes that are no message, or one of a type that the reader's schema does not have.
     """
     types, rest = message_types(wrote, tuple(references.items())), iter(body)
-    indexes = [_number(rest) >> 1 for _ in range(_number(rest) >> 1)] or [0]
+    try:
+        indexes = [_number(rest) >> 1 for _ in range(min(_number(rest) >> 1, len(body)))] or [0]
+    except StopIteration:
+        raise ArgumentError(f"{body[:16]!r} ends before it has said of which message type it is") from None
     name = next((each for each, (place, _) in types.items() if place == indexes), f"number {indexes}")
     there = message_types(reads, tuple(reads_references.items()))
     if name not in there:
@@ -98,8 +101,11 @@ def _varint(number: int) -> bytes:
 
 
 def _number(rest: Iterator[int]) -> int:
-    byte = next(rest, 0)
-    return byte if byte < 128 else byte & 127 | _number(rest) << 7
+    """A varint; raises StopIteration where the bytes end before it does."""
+    found = shift = 0
+    while (byte := next(rest)) >= 128:
+        found, shift = found | (byte & 127) << shift, shift + 7
+    return found | byte << shift
 
 
 def _is_map(field: Any) -> bool:

@@ -97,7 +97,9 @@ class Registry:
 
     def test(self, subject: str, schema: Any, format: str = "avro", references: References = NONE) -> list[Difference]:
         """Why a schema could not be the next version; empty if it could."""
-        old = self._versions.get(subject, [])
+        old = self._versions.get(subject, []) if self.mode(subject) != "NONE" else []
+        if other := next((each for each in reversed(old) if each.format != format), None):
+            return [Difference("format_changed", "#", f"version {other.version} is {other.format}, and this is {format}")]
         named, before = self._named(references), [self._named(each.references) for each in old]
         schemas, mode = [each.schema for each in old], self.mode(subject)
         return check(schema, schemas, mode, format, references=named, old_references=before)
@@ -146,16 +148,27 @@ class Registry:
         body = rules_of(wrote.format).write(wrote.schema, data, self._named(wrote.references), *filter(None, [message]))
         return HEADER.pack(MAGIC, wrote.id) + bytes(body)
 
-    def decode(self, message: bytes, *, version: int | None = None) -> Any:
+    def decode(self, message: bytes, *, version: int | None = None, subject: str | None = None) -> Any:
         """The data of a message, read by the schema it was written with, or with that of another version of its subject.
 
         Reading Avro by another version resolves the two schemas: defaults are filled in, promotions made. Protobuf skips the numbers that
-        version does not have, and gives defaults for those that were not written. Then the upcasters run, from the version of the
-        message on. Raises NotFramed for bytes without magic byte, WiringError for an id nobody has registered.
+        version does not have, and gives defaults for those that were not written. Then the upcasters run, from the version it was read by
+        on. A message says its schema, not its subject: where several subjects have that schema, it is taken to be of the first, unless
+        `subject` says (a consumer knows it by the topic).
+
+        Raises NotFramed for bytes without magic byte, WiringError for an id nobody has registered, or not under that subject, and
+        ArgumentError for data that is not of its schema.
         """
+        if not isinstance(message, (bytes, bytearray, memoryview)):
+            raise NotFramed(f"{message!r}: a message is bytes")
         if len(message) < HEADER.size or message[0] != MAGIC:
             raise NotFramed(f"{bytes(message[:8])!r}: no magic byte 0 and id before it; it was written without a serializer")
         wrote = self.by_id(HEADER.unpack_from(message)[1])
+        if subject is not None:
+            known_there = {each.id: each for each in self.versions(subject)}
+            if wrote.id not in known_there:
+                raise WiringError(f"{subject} has no schema with id {wrote.id}; its ids: {', '.join(map(str, known_there))}")
+            wrote = known_there[wrote.id]
         read = self._version(wrote.subject, version) if version is not None else wrote
         self.reads[wrote.subject, wrote.version] += 1
         named = self._named(wrote.references), self._named(read.references)
