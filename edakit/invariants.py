@@ -16,9 +16,7 @@ from edakit.trace import service_of
 Broken = Mapping[str, Iterable[Any]]  # anomaly -> keys
 Invariant = Callable[[Lab], Broken]
 
-HEALED = frozenset(
-    {"lost", "stuck", "orphan saga", "stale"}
-)  # what may be while things go wrong, and must be no more once they go well
+NEVER = frozenset({"duplicate", "reordered", "phantom", "oversold"})  # not even while things go wrong
 
 
 def both(*invariants: Invariant) -> Invariant:

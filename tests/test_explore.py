@@ -2,9 +2,11 @@
 
 import pytest
 
-from edakit import Crash, Exponential, Faults, Lab, Refused, Saga, Service, fork, run
-from edakit.explorer import MENU, explore
+from edakit import Crash, Faults, Lab, Refused, Saga, Service, fork, run
+from edakit.errors import ArgumentError, CallError
+from edakit.explorer import explore
 from edakit.invariants import at_most_once, both, conserved, in_order, never_below, nothing_lost, once_at, sagas_end
+from edakit.measure import lost_acked
 from edakit.stream import Producer
 
 
@@ -195,14 +197,12 @@ PLANTED = {
     "compensation race": (cancelling(marks=False), tea_is_back, "lost", cancelling(marks=True)),
     "a replayed old event": (status(gate=False), newest_wins, "stale", status(gate=True)),
 }  # fmt: skip
-WRITER_FAULTS = [Faults(drop=0.1, leg="publish", times=2), Faults(drop=0.1, leg="confirm", times=2)]
 
 
 @pytest.mark.parametrize("bug", PLANTED)
 def test_a_planted_bug_is_found_named_and_made_small_and_its_repair_holds(bug):
     broken, invariant, name, repaired = PLANTED[bug]
-    faults = WRITER_FAULTS if "in flight" in bug else None
-    found = explore(broken, invariant=invariant, seeds=150, faults=faults)
+    found = explore(broken, invariant=invariant, seeds=150)
     assert found.by_name.get(name), found
     smallest = found.smallest
     assert name in smallest.wrong
@@ -210,9 +210,9 @@ def test_a_planted_bug_is_found_named_and_made_small_and_its_repair_holds(bug):
     assert len(smallest.strikes) <= 2, str(smallest)
     assert len(smallest.faults) <= 2
     assert f"{name}: " in smallest.story()
-    again = explore(broken, invariant=invariant, seeds=[smallest.seed], faults=faults)
+    again = explore(broken, invariant=invariant, seeds=[smallest.seed])
     assert again.failing, "a regression test is one seed"
-    fixed = explore(repaired, invariant=invariant, seeds=150, faults=faults)
+    fixed = explore(repaired, invariant=invariant, seeds=150)
     assert fixed.right == 150, fixed
     assert "fewer than 1.98% fail" in repr(fixed)
 
@@ -322,9 +322,31 @@ def test_no_seeds_are_an_error(seeds):
         explore(shop(effect_then_mark), invariant=PAID, seeds=seeds)
 
 
-def test_the_menu_is_of_faults_that_a_consumer_can_bear():
-    assert all(each.leg != "publish" for each in MENU)
-    assert any(isinstance(each.delay, Exponential) for each in MENU)
+def test_a_message_is_overtaken_or_lost_on_its_way_in_only_where_a_system_must_bear_that():
+    def reading(lab, home):
+        places = {
+            "broker": lambda: lab.broker("place"),
+            "stream": lambda: lab.stream("place", partitions=2),
+            "share": lambda: lab.stream("place", like="kafka-share"),
+            "sqs": lambda: lab.bus("place", like="sqs"),
+        }
+        reader, place = Service("reader"), places[home]()
+
+        @reader.on("order.placed")
+        async def read(event, ctx):
+            ctx.log(event.id)
+
+        lab.deploy(reader, on=place)
+        lab.workload(place, "order.placed", every=0.004, count=12, data=lambda n, random: {"order": 1}, key="order")
+
+    found = explore(reading, invariant=in_order("reader"), seeds=60, vary={"home": ["broker", "stream", "share", "sqs"]})
+    assert [bool(each.failing) for each in found.values()] == [False, False, True, True]
+    told = explore(reading, invariant=in_order("reader"), seeds=60, faults=Faults(reorder=0.2, leg="deliver"), home="stream")
+    assert told.failing, "a plan of one's own is done as it says"
+    assert "late message" in str(told.smallest)
+    assert "may be overtaken" in told.smallest.story()
+    taken = explore(reading, invariant=lambda lab: not lab.trace.where("drop", who="client"), seeds=60, home="broker")
+    assert taken.right == 60, "a client without a producer does not send again"
 
 
 def test_the_schedules_may_be_shared_out_among_processes_and_nothing_changes(monkeypatch):
@@ -344,4 +366,157 @@ def test_an_error_in_any_process_is_raised(monkeypatch):
         return True
 
     with pytest.raises(ZeroDivisionError, match="in the invariant"):
+        explore(shop(mark_with_effect), invariant=breaks, seeds=4)
+
+
+def test_a_timeout_that_tells_nothing_finds_the_retry_without_a_key():
+    def paying(lab, keyed):
+        http, bank, web = lab.server("http"), Service("bank"), Service("web")
+
+        @bank.on("card.charge")
+        async def charge(request, ctx):
+            async with ctx.db.transaction() as tx:
+                if not keyed or await tx.insert_once("keys", request.key):
+                    await tx.add(f"paid/{request.key}", 1)
+
+        @web.on("order.buy")
+        async def buy(request, ctx):
+            for _ in range(3):
+                try:
+                    await ctx.call("bank", request.data, timeout=0.5)
+                except CallError:
+                    continue
+                return
+
+        lab.deploy(bank, on=http, db=lab.database("books"))
+        lab.deploy(web, on=http)
+        lab.workload(http, "web/order.buy", every=0.2, count=5, key="order")
+
+    def paid_once(lab):
+        return {"duplicate": [key for key, times in lab.databases["books"].data.items() if key.startswith("paid/") and times > 1]}
+
+    found = explore(paying, invariant=paid_once, seeds=100, vary={"keyed": [False, True]})
+    assert str(found["keyed=False"].smallest).endswith("1 loss, 1 event: duplicate")
+    assert found["keyed=True"].right == 100
+
+
+def test_work_that_grows_slow_finds_a_compensation_that_comes_before_what_it_takes_back():
+    def checking_out(lab, remembers):
+        http, shop, stock = lab.server("http"), lab.broker("shop", like="rabbitmq"), Service("stock")
+
+        @stock.on("tea.reserve")
+        async def reserve(request, ctx):
+            await ctx.sleep(0.1)
+            async with ctx.db.transaction() as tx:
+                await tx.add(f"lock/{request.key}", 1)
+                if not remembers or await tx.get(f"released/{request.key}") is None:
+                    await tx.put(f"held/{request.key}", 1)
+
+        @stock.on("tea.release")
+        async def release(request, ctx):
+            async with ctx.db.transaction() as tx:
+                await tx.add(f"lock/{request.key}", 1)
+                await tx.put(f"released/{request.key}", 1)
+                await tx.delete(f"held/{request.key}")
+
+        saga = Saga("checkout", on="order.placed", completed="order.confirmed", compensated="order.rejected")
+
+        async def give_back(order, ctx):
+            await ctx.call("stock/tea.release", order.data, timeout=1)
+
+        @saga.step(compensate=give_back, timeout=0.4)
+        async def take(order, ctx):
+            await ctx.call("stock/tea.reserve", order.data, timeout=0.3)
+
+        lab.deploy(stock, on=http, db=lab.database("shelf"))
+        lab.deploy(saga, on=shop)
+        lab.workload(shop, "order.placed", every=0.1, count=4, key="order")
+
+    def held_for_nobody(lab):
+        return {"phantom": [key for key in lab.trace.keys("order.rejected") if lab.databases["shelf"].data.get(f"held/{key}")]}
+
+    found = explore(checking_out, invariant=held_for_nobody, seeds=100, vary={"remembers": [False, True]})
+    assert str(found["remembers=False"].smallest).endswith("slowness, 1 event: phantom")
+    assert "each ctx.sleep takes 5 times as long" in found["remembers=False"].smallest.story()
+    assert found["remembers=True"].right == 100
+
+
+def test_what_an_acknowledged_record_is_lost_by_is_found_where_there_are_copies():
+    def writing(lab, acks):
+        orders = lab.stream("orders", replicas=3, min_insync=2)
+        orders.producer("client", Producer(acks=acks, idempotence=acks == "all"))
+        reader = Service("reader")
+        reader.on("#")(mark_then_effect)
+        lab.deploy(reader, on=orders, db=lab.database("db"), publishes=lab.broker("out"))
+        lab.workload(orders, "order.placed", every=0.02, count=20, key="order")
+
+    found = explore(
+        writing, invariant=lambda lab: {"lost": ["acked"] * lost_acked(lab.trace)}, seeds=100, vary={"acks": [1, "all"]}
+    )
+    assert str(found["acks=1"].smallest).endswith("1 crash, 1 event: lost")
+    assert found["acks=all"].right == 100
+
+
+def test_events_are_not_left_out_where_that_alone_breaks_the_invariant():
+    found = explore(
+        shop(mark_then_effect), invariant=conserved(lambda lab: len(lab.trace.keys("payment.processed")), 6), seeds=60
+    )
+    assert str(found.smallest).endswith("1 crash, 6 events: lost"), "with five orders there are five payments, crash or no crash"
+
+
+def test_a_system_that_goes_round_in_circles_is_told_soon(monkeypatch):
+    monkeypatch.setattr("edakit.explorer.FIRST", 6)
+
+    def circling(lab):
+        shop, one, other = lab.broker("shop"), Service("one"), Service("other")
+
+        @one.on("ping")
+        async def ping(event, ctx):
+            await ctx.publish("pong")
+
+        @other.on("pong")
+        async def pong(event, ctx):
+            await ctx.publish("ping")
+
+        lab.deploy(one, on=shop)
+        lab.deploy(other, on=shop)
+        shop.publish("ping")
+
+    found = explore(circling, invariant=lambda lab: {}, seeds=1_000)
+    assert found.by_name == {"stuck": 6}, "the first that fail at length are enough"
+    assert found.seeds == 6
+    assert "rows and no end" in found.smallest.story()
+    assert explore(circling, invariant=lambda lab: {}, seeds=5, until=1).right == 5, "what is to go on for ever has an `until`"
+
+
+def test_what_heals_is_not_wrong_by_a_name_of_ones_own():
+    paid = explore(
+        shop(mark_with_effect),
+        invariant=lambda lab: lab.trace.keys("payment.processed") == lab.trace.keys("order.placed"),
+        faults=Crash("worker", at=0.03),
+        seeds=3,
+    )
+    assert paid.right == 3, "what is down at the end of the faults is started again"
+
+
+@pytest.mark.parametrize("returned", [None, 0, {"42"}, {"lost": "42"}, {"lost": 3}])
+def test_an_invariant_that_returns_anything_else_is_told_so(returned):
+    with pytest.raises(ArgumentError, match=r"the invariant returned .*: give \{anomaly: keys\}.* or True or False") as told:
+        explore(shop(mark_with_effect), invariant=lambda lab: returned, seeds=2)
+    assert told.value.__notes__ == ["in schedule 0: explore(..., seeds=[0])"]
+
+
+def test_an_error_that_cannot_be_sent_comes_out_in_words(monkeypatch):
+    monkeypatch.setattr("edakit.explorer.processes.how_many", lambda schedules: 2)
+
+    class Odd(Exception):
+        def __init__(self, one, two):
+            super().__init__(f"{one} and {two}")
+
+    def breaks(lab):
+        if lab.seed == 3:
+            raise Odd("cup", "pot")
+        return True
+
+    with pytest.raises(RuntimeError, match="Odd: cup and pot"):
         explore(shop(mark_with_effect), invariant=breaks, seeds=4)

@@ -7,7 +7,21 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "edakit"
 MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
-LOOK = ("cli", "evidence", "explorer", "invariants", "learn", "measure", "panel", "player", "plot", "probe", "real", "table")
+LOOK = (
+    "cli",
+    "evidence",
+    "explorer",
+    "invariants",
+    "learn",
+    "measure",
+    "panel",
+    "player",
+    "plot",
+    "probe",
+    "real",
+    "smaller",
+    "table",
+)
 CORE = {name: path for name, path in MODULES.items() if name.split("/")[0].removesuffix(".py") not in LOOK}
 
 OUTSIDE_WORLD = {

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from edakit.explorer.stage import Strike
+from edakit.explorer.stage import LATE, Strike
 from edakit.learn.story import story
 from edakit.sim.faults import Fault, Faults
 from edakit.table import table
@@ -42,7 +42,22 @@ class Failure:
         """What happened, in a few lines, and what is wrong in the end."""
         keys = [key for found in self.wrong.values() for key in found]
         ends = [f"{name}: {', '.join(found)}" for name, found in self.wrong.items()]
-        return "\n".join([*story(self.trace, keys), *ends])
+        return "\n".join([*self._unseen(), *story(self.trace, keys), *ends])
+
+    def _unseen(self) -> list[str]:
+        """Of what has happened, that which leaves no row: a line each."""
+        late = [f"{name.split('/', 2)[2].replace('>', ' to ')}: {event} may be overtaken" for name, event in self._late()]
+        lasting = []
+        for each in self.faults:
+            if isinstance(each, Faults) and each.delay:
+                lasting.append(f"{each.leg or 'every leg'}: each message is late by {each.delay} s")
+            if isinstance(each, Faults) and each.slow != 1:
+                lasting.append(f"each ctx.sleep takes {each.slow:g} times as long")
+        return [f"         {line}" for line in (*late, *lasting)]
+
+    def _late(self) -> list[tuple[str, str]]:
+        """What a fault let be overtaken: the generator, and the event."""
+        return [(name, event) for name, event, n in self.strikes if name.split("/")[1].isdigit() and (n - 1) % 3 == LATE]
 
     def play(self) -> Any:
         """The run as a film."""
@@ -60,12 +75,13 @@ class Failure:
         """What struck, by name."""
         kinds = {"crash": "crash", "drop": "loss", "duplicate": "duplicate", "cut": "cut", "hold": "hold"}
         found = {name: len(self.trace.where(kind)) for kind, name in kinds.items()}
-        delays = sum(1 for each in self.faults if isinstance(each, Faults) and (each.delay or each.reorder))
-        return {name: count for name, count in {**found, "kind of delay": delays}.items() if count}
+        ways = [each for each in self.faults if isinstance(each, Faults)]
+        lasting = {"delays": sum(bool(each.delay) for each in ways), "slowness": sum(each.slow != 1 for each in ways)}
+        return {name: count for name, count in {**found, "late message": len(self._late()), **lasting}.items() if count}
 
     def __str__(self) -> str:
-        told = [_many(count, name) for name, count in self.counts().items()] or ["no fault"]
-        return f"seed {self.seed}, {', '.join(told)}, {_many(len(self.events), 'event')}: {self.name}"
+        told = [name if name in ("delays", "slowness") else _many(count, name) for name, count in self.counts().items()]
+        return f"seed {self.seed}, {', '.join(told or ['no fault'])}, {_many(len(self.events), 'event')}: {self.name}"
 
 
 class Exploration:

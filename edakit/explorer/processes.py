@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 Found = TypeVar("Found")
-PAYS = 400  # so many schedules are worth a second process
+PAYS = 40  # so many schedules are worth a second process
 
 
 def how_many(schedules: int) -> int:
@@ -34,7 +34,7 @@ def spread(
         with open(pipe, "rb") as stream:  # noqa: PTH123  (a pipe has no path)
             text = stream.read()
         os.waitpid(pid, 0)
-        theirs = pickle.loads(text)  # noqa: S301  (our own copy wrote it)
+        theirs = pickle.loads(text) if text else RuntimeError("a process of the search has died")  # noqa: S301  (our own copy wrote it)
         if isinstance(theirs, Exception):
             raise theirs
         found.update(theirs)
@@ -48,11 +48,24 @@ def _begin(seeds: Sequence[int], work: Callable[[int], Found | None]) -> tuple[i
     if pid:
         os.close(end)
         return pid, pipe
-    answer: object
     try:
-        answer = {seed: got for seed in seeds if (got := work(seed)) is not None}
+        text = _pickled(seeds, work)
+        with open(end, "wb") as stream:  # noqa: PTH123
+            stream.write(text)
+    finally:
+        os._exit(0)  # whatever happens, the copy does not go on with what its original was doing
+
+
+def _pickled(seeds: Sequence[int], work: Callable[[int], Found | None]) -> bytes:
+    """What a copy found, or the error that it met, in a form in which it can be sent."""
+    try:
+        return pickle.dumps({seed: got for seed in seeds if (got := work(seed)) is not None})
     except Exception as error:  # noqa: BLE001  (for the process that asked)
-        answer = error
-    with open(end, "wb") as stream:  # noqa: PTH123
-        stream.write(pickle.dumps(answer))
-    os._exit(0)
+        try:
+            pickle.loads(text := pickle.dumps(error))  # noqa: S301
+        except Exception:  # noqa: BLE001  (an error that cannot be sent)
+            plain = RuntimeError(f"{type(error).__name__}: {error}")
+            for note in getattr(error, "__notes__", []):
+                plain.add_note(note)
+            return pickle.dumps(plain)
+        return text

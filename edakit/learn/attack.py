@@ -3,8 +3,8 @@
 An exercise says what may happen (`plan`) and what must hold (`trial`). Here it is only run: every plan with the answer made anew.
 """
 
+import functools
 import inspect
-import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from edakit.learn.fresh import fresh
 from edakit.learn.guard import LIBRARY
 from edakit.service import Service
 from edakit.sim.lab import Lab
+from edakit.smaller import fewest
 from edakit.table import clean
 from edakit.trace import Trace
 
@@ -144,18 +145,15 @@ def shrink(task: Task, answers: tuple[Any, ...], worst: Trial, beat: Callable[[]
             beat()
         return _only(trial, name) if _has(trial, name) else None
 
+    def keeps(part: str, items: tuple[Any, ...]) -> bool:
+        nonlocal worst
+        shorter = worst.case._replace(events=items) if part == "events" else worst.case._replace(faults=items)
+        trial = smaller(shorter) if shorter.events and left > 0 else None
+        worst = trial or worst
+        return trial is not None
+
     for part in ("events", "faults", "events"):
-        size = math.ceil(len(getattr(worst.case, part)) / 2)
-        while size and left > 0:
-            at = 0
-            while at < len(items := getattr(worst.case, part)) and left > 0:
-                shorter = worst.case._replace(**{part: items[:at] + items[at + size :]})
-                trial = smaller(shorter) if shorter.events else None
-                if trial is None:
-                    at += size
-                else:
-                    worst = trial
-            size //= 2
+        fewest(tuple(getattr(worst.case, part)), functools.partial(keeps, part))
     return worst
 
 
