@@ -275,6 +275,20 @@ class TestKinesis:
         for rate in rates:
             assert rate == pytest.approx(2 if fan_out else 2 / groups, rel=0.1)
 
+    @pytest.mark.parametrize(("fan_out", "last"), [(False, 0), (True, 1)])
+    def test_what_waits_is_read_at_once_but_pushed_a_second_at_a_time(self, fan_out, last):
+        """GetRecords returns up to 10 MB and then has to pause; SubscribeToShard pushes 2 MB a second (AWS Kinesis guide)."""
+        lab = Lab(1)
+        frames = lab.stream("frames", like="kinesis", start="earliest", fan_out=fan_out)
+        for n in range(300):
+            frames.publish("frame", "x" * 10_000, key=n)
+        lab.run()
+        viewer = Service("viewer")
+        viewer.on("#")(quiet)
+        lab.deploy(viewer, on=frames)
+        lab.run()
+        assert max(row.time for row in lab.trace.where("fetch")) == pytest.approx(last, abs=0.05)
+
     def test_five_reads_a_second_are_for_all(self):
         lab = Lab(1)
         ticks = lab.stream("ticks", like="kinesis")

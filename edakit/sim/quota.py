@@ -19,6 +19,7 @@ class ReadQuota:
             if value is not None and not (isinstance(value, (int, float)) and value > 0):
                 raise ArgumentError(f"{name}={value!r}: more than 0 a second, or None for no limit")
         self.rate, self.reads, self.fan_out = rate, None if fan_out else reads, fan_out
+        self.most = rate if fan_out and rate else LARGEST  # what is pushed comes a second's worth at a time
         self._free: dict[tuple[str, int], int] = {}
 
     def wait(self, group: str, partition: int, ns: int) -> int:
@@ -30,7 +31,7 @@ class ReadQuota:
         size = count = 0
         for offset, _ in log.scan(position, most):
             more = log.size(offset)
-            if count and size + more > LARGEST:
+            if count and size + more > self.most:
                 break
             size, count = size + more, count + 1
         pause = max(size / self.rate if self.rate else 0, 1 / self.reads if self.reads and count else 0)
