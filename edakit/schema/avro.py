@@ -45,7 +45,8 @@ def write(schema: Any, data: Any, references: Names) -> bytes:
     """Data in binary Avro. Raises ArgumentError for data that the schema does not allow."""
     stream = io.BytesIO()
     try:
-        schemaless_writer(stream, Schema(_held(schema), references).root, {"data": data})
+        schema = Schema(_held(schema) if references else schema, references).root
+        schemaless_writer(stream, schema, {"data": data} if references else data)
     except (ValueError, TypeError, KeyError) as error:
         told = str(error).removesuffix(" on field data")
         raise ArgumentError(f"{data!r} is not of this schema: {type(error).__name__}: {told}") from None
@@ -54,12 +55,14 @@ def write(schema: Any, data: Any, references: Names) -> bytes:
 
 def read(wrote: Any, reads: Any, body: bytes, references: Names, reads_references: Names) -> Any:
     """Data from binary Avro, as a reader with the schema `reads` sees it. Raises ArgumentError for bytes that are none of `wrote`."""
-    writer, reader = Schema(_held(wrote), references).root, Schema(_held(reads), reads_references).root
+    held = references or reads_references
+    writer, reader = (_held(wrote), _held(reads)) if held else (wrote, reads)
+    writer, reader = Schema(writer, references).root, Schema(reader, reads_references).root
     try:
         found: Any = schemaless_reader(io.BytesIO(body), writer, reader)
     except (EOFError, ValueError, IndexError, TypeError, OverflowError) as error:
         raise ArgumentError(f"{body[:16]!r} is not data of this schema: {type(error).__name__}: {error}") from None
-    return found["data"]
+    return found["data"] if held else found
 
 
 def _held(schema: Any) -> Any:

@@ -7,6 +7,7 @@ confluentinc/schema-registry, CompatibilityChecker.java; docs.confluent.io, Sche
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -60,6 +61,7 @@ def check(
     return found
 
 
+@cache
 def rules_of(format: str) -> Any:
     """The module that knows a format: its `compare`, `write` and `read`. Raises ArgumentError for an unknown one."""
     if format not in FORMATS:
