@@ -201,13 +201,15 @@ class Stream(LetterTopic):
             log, position = self.logs[number], group.position[number]
             if position < log.start or position > log.end:
                 position = self._reset(group, number, instance.name)
+            elif position == log.end:
+                continue
             most = self.quota.read(group.name, number, log, position, room, self.kernel.ns) if self.quota else room
             for offset, event in self.scan(number, position, most, instance.deployment.isolation):
                 record = Record(group.name, number, log.place, offset, event, 1)
                 group.position[number] = offset + 1
                 room -= 1
                 member.batch.append(record)
-                self.add(self.kernel.ns, "fetch", log.place, instance.name, event, offset, 0, group.name)
+                self.row((self.kernel.ns, "fetch", log.place, instance.name, event, offset, 0, group.name))
             if part := self.transactions.parts.get(number):
                 member.passed[number, group.position[number]] = part.passed(group.position[number], instance.deployment.isolation)
         if every is not None:
@@ -261,6 +263,9 @@ class Stream(LetterTopic):
 
     def _send(self, member: Member, record: Record) -> None:
         """Bring a record to its member; what is lost on the way is asked for again."""
+        if quick := self.network.quick:  # nothing has been lost
+            quick(member.receive, (record,))
+            return
         args = "deliver", self.name, member.instance.name, record.event, member.receive, record
         if record in member.batch and not self.network.send(*args):
             self.kernel.later(self.network.hop * 10, self._send, member, record)
@@ -294,7 +299,10 @@ class Stream(LetterTopic):
             offset = next(unfinished, member.next(record.partition))
             if offset > record.tag:  # else one before it is not finished, and to commit past that would be to lose it in a crash
                 args = (member.group, record.partition, offset, instance.name, member)
-                self.network.send("ack", instance.name, self.name, record.event, self._commit, *args)
+                if quick := self.network.quick:
+                    quick(self._commit, args)
+                else:
+                    self.network.send("ack", instance.name, self.name, record.event, self._commit, *args)
         self.poll_soon(member)
 
     def commit_handled(self, instance: Instance, record: Record) -> bool:
@@ -318,7 +326,7 @@ class Stream(LetterTopic):
         if member is not None and group.owner.get(number) != who:
             return  # fenced: somebody else reads this partition now
         group.commit(number, offset)
-        self.add(self.kernel.ns, "commit", self.logs[number].place, who, None, offset, 0, group.name)
+        self.row((self.kernel.ns, "commit", self.logs[number].place, who, None, offset, 0, group.name))
 
     def seek(self, group: str, *, to: str | float | None = None, offset: int | None = None, partition: int | None = None) -> None:
         """Let a group read on from "earliest", "latest", the first record not older than a time (virtual seconds), or an offset.

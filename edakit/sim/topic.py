@@ -33,6 +33,7 @@ class Topic:
             raise WiringError(f"sticky={sticky!r}: records without a key in a row to one partition, 1 or more")
         self.lab, self.name = lab, checked_name("topic", name)
         self.kernel, self.network, self.add = lab.kernel, lab.network, lab.trace.add
+        self.row = lab.trace.write  # as `add`, with all fields at once
         self.retention = keep if keep.wanted() else None
         self.logs = [self.new_log(n, segment) for n in range(partitions)]
         self.inline = False  # whether what services publish goes through `run_inline`: once anybody has a producer of their own
@@ -60,8 +61,10 @@ class Topic:
         event = self.lab.event(type, data, key, self.lab.client(source), None)
         if source in self.producers:
             self.sender(source, self.producers[source]).publish(event)
+        elif quick := self.network.quick:
+            quick(self.accept, (event, event.ns))
         else:
-            self.network.send("publish", source, self.name, event, self.accept, event, self.kernel.ns)
+            self.network.send("publish", source, self.name, event, self.accept, event, event.ns)
         return event
 
     async def run_inline(self, event: Event) -> None:
@@ -115,7 +118,7 @@ class Topic:
             self.retention.look(self)
         number = self.partition(event, self._sticky) if event.key is None else self.hash(event.key, len(self.logs))
         log, who = self.logs[number], (confirm and confirm[0]) or event.source  # forwarded, it is not of its source
-        self.add(self.kernel.ns, "append", log.place, who, event, log.append(event), since)  # as `write`, without a call
+        self.row((self.kernel.ns, "append", log.place, who, event, log.append(event), since, ""))  # as `write`, without its calls
         if confirm:
             self.lab.confirm(self.name, event, since, *confirm)
         self.written(number)
