@@ -91,3 +91,12 @@ def test_what_is_no_scenario_is_refused_in_one_line(call, message):
         call()
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_knob_without_a_default_must_be_given():
+    def shop(lab, orders):
+        lab.broker("shop")
+
+    with pytest.raises(EdakitError, match=r"shop needs orders: give it as a knob, orders=\.\.\., or a default"):
+        run(shop)
+    assert run(shop, orders=3).homes

@@ -13,21 +13,27 @@ from edakit.sim.faults import Fault
 from edakit.sim.lab import Lab
 
 Build = Callable[..., Any]
+VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def build_lab(build: Build, seed: int, faults: Fault | None, knobs: dict[str, Any], make: Callable[[int], Lab] = Lab) -> Lab:
-    """A lab with the system of a scenario in it, not run yet. Raises WiringError for a knob that the scenario does not have."""
+    """A lab with the system of a scenario in it, not run yet.
+
+    Raises WiringError for a knob that the scenario does not have, or that it needs and is not given.
+    """
     if not callable(build):
         raise WiringError(f"{build!r} is not a scenario: give a function build(lab, **knobs)")
     parameters = inspect.signature(build).parameters
     if not parameters:
         raise WiringError(f"{name_of(build)} takes no lab: a scenario is a function build(lab, **knobs)")
+    names = list(parameters)[1:]
     if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
         for name in knobs:
             if name not in parameters:
-                raise WiringError(
-                    f"{name_of(build)} has no knob {name!r}; its knobs are: {', '.join(list(parameters)[1:]) or 'none'}"
-                )
+                raise WiringError(f"{name_of(build)} has no knob {name!r}; its knobs are: {', '.join(names) or 'none'}")
+    needed = [name for name in names if parameters[name].default is inspect.Parameter.empty]
+    if missing := [name for name in needed if name not in knobs and parameters[name].kind not in VARIABLE]:
+        raise WiringError(f"{name_of(build)} needs {', '.join(missing)}: give it as a knob, {missing[0]}=..., or a default")
     lab = make(seed)
     build(lab, **knobs)
     lab.faults(faults)
