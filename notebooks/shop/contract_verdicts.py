@@ -1,4 +1,4 @@
-"""What the study page says of Kafka, RabbitMQ and EventBridge, and what we make of it, for the evidence table of notebook 07."""
+"""What the study page says of three brokers, and what we make of it: the evidence table and the predictions of notebook 07."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -79,3 +79,23 @@ def measured(
         "Q7.9": f"contracts that fit a task: {min(fits)} to {max(fits)} of {len(CONTRACTS)}; prices cross at {crossing():.0f} events/s",
         "S.2": f"of ten tasks the rule misses {misses[0]}, by replay alone {misses[1]}, by all needs {misses[2]}",
     }
+
+
+WHY: dict[str, dict[object, str]] = {  # what would have to be so for a wrong prediction, for each question
+    "late": {
+        "no": "it would have to be a RabbitMQ before 3.9",
+        "with a durable queue": "it would have to be bound before the order came: one made later gets no copy, durable or not",
+    },
+    "left": {
+        "0": "that is three of four cells",
+        "1,000": "that is one of four cells: both switches would have to be on",
+    },
+    "inverted": {
+        60: "two would have to be at work",
+        125: "chance alone would have to order them",
+    },
+    "fifo": {
+        "everybody": "one lane would have to carry all",
+        "nobody": "the subscriber would have to be unordered, and ship an old change after a newer one",
+    },
+}
