@@ -34,7 +34,7 @@ def listening(handler, pattern="payment.processed"):
     return service
 
 
-def checked(handler, limit=2.0):
+def checked(handler, limit=6.0):
     """The verdict on a handler of 00-1, and that it came in time, silently, and left nothing behind that runs."""
     ex, before = exercise("00-1"), threading.active_count()
     start = time.perf_counter()
