@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from edakit.errors import ArgumentError, WiringError
@@ -24,10 +24,11 @@ def open_durable(path: str | Path, what: str, tables: str) -> sqlite3.Connection
     try:
         db.execute("pragma journal_mode=wal")
         db.executescript(f"pragma synchronous=full; {tables}")
-        with sqlite3.connect(":memory:") as wanted:
-            wanted.executescript(tables)
-        if missing := set(wanted.execute(COLUMNS)) - set(db.execute(COLUMNS)):
-            raise sqlite3.DatabaseError(f"no column {'.'.join(min(missing))}")
+        if str(path) != ":memory:":  # a file may be from elsewhere
+            with closing(sqlite3.connect(":memory:")) as wanted:
+                wanted.executescript(tables)
+                if missing := set(wanted.execute(COLUMNS)) - set(db.execute(COLUMNS)):
+                    raise sqlite3.DatabaseError(f"no column {'.'.join(min(missing))}")
     except sqlite3.DatabaseError as error:
         db.close()
         if error.args[0].startswith(("database is locked", "attempt to write", "unable", "database or disk")):

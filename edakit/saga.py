@@ -79,9 +79,9 @@ class Saga:
 
         pivot: the point of no return. retriable, and all steps after a pivot: what fails, a no included, is tried again, and after its
         retries (unless given, those of a compensation) the run is parked for a person; it is never undone for that. beside: at the
-        same time as the step before it; what is done of steps side by side is undone if one of them fails, so steps beside a pivot must be
-        retriable. timeout: seconds for each
-        try, of the compensation too. Raises HandlerError for a function of another shape or a name used twice.
+        same time as the step before it; what is done of steps side by side is undone if one of them fails, so steps beside a pivot must
+        be retriable. timeout: seconds for each try, of the compensation too. Raises HandlerError for a function of another shape, a name
+        used twice, or a step beside a pivot that is not retriable.
         """
         if timeout is not None:
             nanoseconds(timeout, "timeout")

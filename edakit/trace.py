@@ -139,8 +139,7 @@ class Trace(Sequence[Row]):
             self.write = self._write_thinned
 
     def _write_thinned(self, fields: Fields) -> None:
-        assert self.only is not None
-        if fields[1] in self.only:
+        if fields[1] in (self.only or ()):
             self._flat.extend(fields)
         else:
             self.left_out += 1
